@@ -1,4 +1,4 @@
-"""Checkpoints: frames <-> Checkpoint. BEGIN(epoch, context), frames, COMMIT(epoch, count, bytes, digest).
+"""Checkpoints: frames <-> Checkpoint. BEGIN(epoch, context), frames..., COMMIT(what they were).
 
 Laws. Nothing counts before its COMMIT: a reader hands out a whole proven checkpoint or nothing.
 COMMIT's SHA-256 runs over the headers (with names) of BEGIN and of every frame after it, which hold
@@ -81,8 +81,8 @@ class _Tally:
         self.bytes += len(head) + length
         self._sha.update(head)
 
-    def commit(self, epoch: int) -> bytes:
-        return _COMMIT.pack(epoch, self.frames, self.bytes, self._sha.digest())
+    def digest(self) -> bytes:
+        return self._sha.digest()
 
 
 def _refuse(code: str, message: str, offset: int) -> DecodeError:
@@ -90,7 +90,7 @@ def _refuse(code: str, message: str, offset: int) -> DecodeError:
 
 
 class _Assembly:
-    """A checkpoint in the making: `admit` looks at a header, changing nothing, `add` takes a frame."""
+    """A checkpoint in the making: `admit` looks at a header and changes nothing; `add` takes it."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -164,7 +164,7 @@ class _Assembly:
         ):
             if said != found:
                 raise _refuse("bad-commit", f"COMMIT says {said} {what}, found {found}", at)
-        if _COMMIT.pack(epoch, frames, size, digest) != tally.commit(epoch):
+        if digest != tally.digest():
             raise _refuse(
                 "bad-commit", "the frames' headers do not give COMMIT's digest", body + 24
             )
@@ -267,8 +267,10 @@ class CheckpointReader:
 
 
 class CheckpointWriter:
-    """A checkpoint piece by piece: `begin`, `add` for each frame, `commit`. Each gives bytes to send;
-    `add` gives the payload apart, so that nothing large is copied."""
+    """A checkpoint piece by piece: `begin`, `add` for each frame, `commit` give the bytes to send.
+
+    `add` gives the payload apart, so that nothing large is copied.
+    """
 
     def __init__(self, epoch: int, context: Context | None = None) -> None:
         if not 0 <= epoch <= _MAX_EPOCH:
@@ -291,7 +293,9 @@ class CheckpointWriter:
 
     def commit(self) -> bytes:
         self._enter("open", "done")
-        return b"".join(self._write(Frame(Kind.COMMIT, self._tally.commit(self._epoch))))
+        tally = self._tally
+        payload = _COMMIT.pack(self._epoch, tally.frames, tally.bytes, tally.digest())
+        return b"".join(self._write(Frame(Kind.COMMIT, payload)))
 
     def _enter(self, expected: str, state: str) -> None:
         assert self._state == expected, f"the writer is {self._state}, not {expected}"

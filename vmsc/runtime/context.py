@@ -1,18 +1,20 @@
 """A checkpoint's context: bytes <-> Context, what the frames' bytes alone do not say.
 
-Which section ids stand for which sections (a part names none), and the values of parameters: RAM's
-page size, its sticky block, the sizes of devices. It lies in BEGIN, so a stored checkpoint stands by
-itself. The wire form is a row of entries: kind u8, length u32, content (docs/framed-format.md).
+Which section ids stand for which sections (a part names none), and the values of parameters:
+RAM's page size, its sticky block, the sizes of devices. It lies in BEGIN, so a stored checkpoint
+stands by itself. On the wire: a row of entries, kind u8, length u32, content
+(docs/framed-format.md).
 """
 
 from __future__ import annotations
 
 import struct
+from typing import assert_never
 
 import msgspec
 
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.errors import DecodeError, EncodeError, Truncated
+from vmsc.runtime.errors import DecodeError, EncodeError
 
 __all__ = ["Context", "Setting", "Started", "pack_context", "unpack_context"]
 
@@ -138,23 +140,23 @@ def _pack_setting(entry: Setting) -> bytes:
     instance = _ANY if entry.instance is None else entry.instance
     if not 0 <= instance <= _ANY:
         raise EncodeError(f"instance {instance} does not fit in 32 bits")
-    return b"".join(
-        (_INSTANCE.pack(instance), bytes([len(section)]), section, bytes([len(name)]), name)
-        + _pack_value(entry.value)
-    )
+    names = bytes([len(section)]) + section + bytes([len(name)]) + name
+    return _INSTANCE.pack(instance) + names + _pack_value(entry.value)
 
 
-def _pack_value(value: int | str | bytes) -> tuple[bytes, bytes]:
+def _pack_value(value: int | str | bytes) -> bytes:
     match value:
         case int():
             size = value.bit_length() // 8 + 1  # with room for the sign
             if size > _MAX_NUMBER:
                 raise EncodeError(f"a number of {size} bytes is over the limit {_MAX_NUMBER}")
-            return bytes([_NUMBER]), int(value).to_bytes(size, "big", signed=True)
+            return bytes([_NUMBER]) + int(value).to_bytes(size, "big", signed=True)
         case str():
-            return bytes([_WORD]), value.encode("utf-8", "surrogateescape")
+            return bytes([_WORD]) + value.encode("utf-8", "surrogateescape")
         case bytes():
-            return bytes([_BYTES]), value
+            return bytes([_BYTES]) + value
+        case _:
+            assert_never(value)
 
 
 def _unpack_setting(content: bytes, at: int) -> Setting:
