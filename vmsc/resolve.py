@@ -257,7 +257,7 @@ class _Resolver:
             self._check_wire_name(wire, described.span)
         body = _Body(self, scope, key, name, module, described.kind)
         items, subsections = body.resolve(described.items)
-        params = tuple(scope.params.values())
+        params = (*scope.params.values(), *_sticky_params(items))
         return ir.Description(
             key, module, described.kind, name, wire, version, minimum, params, items, subsections,
             described.doc, described.span,
@@ -604,6 +604,21 @@ class _Body:
         self.subsections.append(
             ir.Subsection(name, item.wire, use, version, minimum, item.doc, item.span)
         )
+
+
+def _sticky_params(items: Sequence[ir.Item]) -> list[ir.Param]:
+    """What a loop's sticky fields were before its first round: state that the caller carries on."""
+    params = []
+    for item in items:
+        if not isinstance(item, ir.Field) or not item.sticky:
+            continue
+        if isinstance(item.type, ir.Scalar):
+            low, high = ir.scalar_bounds(item.type)
+            param = ir.Param(item.name, "number", low, high, default=0, sticky=True, span=item.span)
+        else:
+            param = ir.Param(item.name, "bytes", default=b"", sticky=True, span=item.span)
+        params.append(param)
+    return params
 
 
 def _is_generic(described: syntax.Description) -> bool:

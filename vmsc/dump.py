@@ -1,0 +1,248 @@
+"""Dump: IR and plan as text, for goldens, digests and people. The same data always gives the same text."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from vmsc import ir, plan
+
+__all__ = ["expr_text", "ir_text", "plan_text", "type_text"]
+
+_WORDS = ("min", "max", "ceil_div", "align", "bit", "length")
+
+
+def expr_text(expr: ir.Expr) -> str:
+    """The expression, fully bracketed."""
+    match expr:
+        case ir.Number(value=value):
+            return str(value)
+        case ir.Text(value=text):
+            return f'"{text}"'
+        case ir.Version():
+            return "version"
+        case ir.Ref(name=name):
+            return name
+        case ir.Member(of=of, name=name):
+            return f"{expr_text(of)}.{name}"
+        case ir.At(of=of, index=index):
+            return f"{expr_text(of)}[{expr_text(index)}]"
+        case ir.Operation(op=op, operands=operands):
+            parts = [expr_text(o) for o in operands]
+            if op in _WORDS:
+                return f"{op}({', '.join(parts)})"
+            if len(parts) == 1:
+                return f"{op}{' ' if op == 'not' else ''}{_bracketed(operands[0])}"
+            return f" {op} ".join(_bracketed(o) for o in operands)
+        case _:
+            assert_never(expr)
+
+
+def _bracketed(expr: ir.Expr) -> str:
+    text = expr_text(expr)
+    plain = not isinstance(expr, ir.Operation) or expr.op in _WORDS
+    return text if plain else f"({text})"
+
+
+def _arguments(arguments: tuple[tuple[str, ir.Expr], ...]) -> str:
+    inside = ", ".join(f"{name} = {expr_text(e)}" for name, e in arguments)
+    return f"({inside})" if inside else ""
+
+
+def type_text(type_: ir.Type) -> str:
+    """The type as it would be written, descriptions by key."""
+    match type_:
+        case ir.Scalar(name=name, order=order):
+            return name if order == "big" else f"{order} {name}"
+        case ir.Bytes(length=e):
+            return f"bytes[{expr_text(e)}]"
+        case ir.Padding(length=e):
+            return f"unused[{expr_text(e)}]"
+        case ir.Opaque(length=length):
+            return "opaque" if length is None else f"opaque[{expr_text(length)}]"
+        case ir.String(prefix=prefix, limit=limit):
+            return f"string{prefix * 8} max {limit}"
+        case ir.Bitmap(bits=e):
+            return f"bitmap[{expr_text(e)}]"
+        case ir.Array(element=element, count=e):
+            inner, dimensions = element, f"[{expr_text(e)}]"
+            while isinstance(inner, ir.Array):
+                inner, dimensions = inner.element, f"{dimensions}[{expr_text(inner.count)}]"
+            return type_text(inner) + dimensions
+        case ir.Until(element=element, member=member, stop=stop):
+            return f"{type_text(element)}[until {member} == {stop}]"
+        case ir.UntilSum(element=element, member=member, total=e):
+            return f"{type_text(element)}[until sum({member}) == {expr_text(e)}]"
+        case ir.ListOf(element=element, tag=tag):
+            return f"list {'' if tag == 1 else f'tag {tag} '}{type_text(element)}"
+        case ir.Tree(key=key, value=value):
+            return f"tree {type_text(key)} => {type_text(value)}"
+        case ir.Nullable(element=element, count=e, present=present):
+            how = "marked" if present is None else f"present {expr_text(present)}"
+            return f"nullable {type_text(element)}[{expr_text(e)}] {how}"
+        case ir.Choice(on=on, arms=arms, otherwise=otherwise):
+            inside = [f"{label!r}: {type_text(t)}" for label, t in arms]
+            if otherwise is not None:
+                inside.append(f"else: {type_text(otherwise)}")
+            return f"choice {expr_text(on)} {{ {'; '.join(inside)} }}"
+        case ir.Within(length=e, inner=inner):
+            return f"within[{expr_text(e)}] {type_text(inner)}"
+        case ir.Use(key=key, arguments=arguments, version=version):
+            at = "" if version is None else f" version {version}"
+            return f"{key}{_arguments(arguments)}{at}"
+        case ir.External(name=name):
+            return name
+        case ir.Invalid():
+            return "?"
+        case _:
+            assert_never(type_)
+
+
+# --- ir -------------------------------------------------------------------------------------------
+
+
+def _item(item: ir.Item) -> str:
+    match item:
+        case ir.Field():
+            text = f"{item.name}: {type_text(item.type)}"
+            text += f' as "{item.wire}"' if item.wire != item.name else ""
+            for word, e in (("min", item.least), ("max", item.most), ("equals", item.equals)):
+                text += f" {word} {expr_text(e)}" if e is not None else ""
+            text += f" via {item.via}" if item.via else ""
+            text += " sticky" if item.sticky else ""
+        case ir.Split():
+            parts = "; ".join(f"{p.name}: {p.mask:#x}" for p in item.parts)
+            text = f"{item.name}: {type_text(item.scalar)} split {{ {parts} }}"
+        case ir.Let(name=name, value=value):
+            return f"let {name} = {expr_text(value)}"
+        case ir.Require(law=law, why=why):
+            return f"require {expr_text(law)}" + (f' "{why}"' if why else "")
+        case ir.Break(condition=condition):
+            return f"break when {expr_text(condition)}"
+        case _:
+            assert_never(item)
+    if item.since is not None:
+        return f"{text} since {item.since}"
+    return text if item.when is None else f"{text} when {expr_text(item.when)}"
+
+
+def _param(param: ir.Param) -> str:
+    text = f"{'outer' if param.outer else 'param'} {param.name}: {param.kind}"
+    if param.words:
+        text += " " + ", ".join(param.words)
+    elif param.kind != "bytes":
+        text += f" {param.low}..{param.high}"
+    if param.sticky:
+        text += " sticky"
+    return text if param.default is None else f"{text} = {param.default!r}"
+
+
+def _description(description: ir.Description) -> list[str]:
+    d = description
+    lines = [f'{d.kind} {d.key} as "{d.wire}" version {d.version} minimum {d.minimum}']
+    lines += [f"    {_param(p)}" for p in d.params]
+    lines += [f"    {_item(i)}" for i in d.items]
+    for sub in d.subsections:
+        versions = f"version {sub.version} minimum {sub.minimum}"
+        lines.append(f'    subsection {sub.name} as "{sub.wire}" {versions}: {type_text(sub.use)}')
+    return lines
+
+
+def ir_text(schema: ir.Schema) -> str:
+    """All descriptions, in the order in which they were resolved."""
+    return "\n".join(line for d in schema.descriptions.values() for line in _description(d)) + "\n"
+
+
+# --- plan -----------------------------------------------------------------------------------------
+
+
+def _node(node: plan.Node) -> str:
+    match node:
+        case plan.Num(name=name, order=order):
+            return name if order == "big" else f"{order} {name}"
+        case plan.Blob(kind=kind, length=length, limit=limit):
+            return f"{kind}[{expr_text(length)}] limit {limit}"
+        case plan.Rest():
+            return "rest"
+        case plan.Text(prefix=prefix, limit=limit):
+            return f"text prefix {prefix} limit {limit}"
+        case plan.Words(bits=bits, limit=limit):
+            return f"words[{expr_text(bits)} bits] limit {limit}"
+        case plan.Rep(node=inner, count=count, limit=limit):
+            return f"repeat {expr_text(count)} limit {limit} of ({_node(inner)})"
+        case plan.Stop(call=call, num=num, member=member, stop=stop):
+            return f"repeat until {member}: {_node(num)} is {stop} of ({_node(call)})"
+        case plan.Total(call=call, member=member, total=total):
+            return f"repeat until the sum of {member} is {expr_text(total)} of ({_node(call)})"
+        case plan.Tagged(node=inner, tag=tag):
+            return f"tagged {tag} ({_node(inner)})"
+        case plan.Pairs(key=key, value=value):
+            return f"pairs ({_node(key)}) ({_node(value)})"
+        case plan.Maybe(node=inner, count=count, mask=mask, limit=limit):
+            how = "marked" if mask is None else f"mask {expr_text(mask)}"
+            return f"maybe {expr_text(count)} limit {limit} {how} ({_node(inner)})"
+        case plan.Call(key=key, arguments=arguments, version=version):
+            at = "" if version is None else f" version {version}"
+            return f"call {key}{_arguments(arguments)}{at}"
+        case plan.Switch(on=on, arms=arms, otherwise=otherwise):
+            inside = [f"{label!r}: {_node(n)}" for label, n in arms]
+            inside += [] if otherwise is None else [f"else: {_node(otherwise)}"]
+            return f"switch {expr_text(on)} {{ {'; '.join(inside)} }}"
+        case plan.Window(length=length, node=inner, limit=limit):
+            return f"window {expr_text(length)} limit {limit} ({_node(inner)})"
+        case plan.Custom(name=name):
+            return f"custom {name}"
+        case _:
+            assert_never(node)
+
+
+def _run_field(field: plan.RunField) -> str:
+    match field.form:
+        case plan.Num() | plan.Blob():
+            form = _node(field.form)
+        case plan.Row(num=num, count=count):
+            form = f"{count} x {_node(num)}"
+        case plan.Group(key=key, fields=fields):
+            form = f"{key} {{ {'; '.join(map(_run_field, fields))} }}"
+        case _:
+            assert_never(field.form)
+    parts = "".join(f" {name}:{mask:#x}" for name, mask in field.parts)
+    return f"+{field.offset} {field.name}: {form}{parts}" + (f" via {field.via}" * bool(field.via))
+
+
+def _step(step: plan.Step, indent: str) -> list[str]:
+    match step:
+        case plan.Run(order=order, size=size, fields=fields):
+            lines = [f"{indent}run {size} bytes {order}"]
+            return lines + [f"{indent}    {_run_field(f)}" for f in fields]
+        case plan.Value(name=name, node=node):
+            return [f"{indent}{name}: {_node(node)}"]
+        case plan.Gate(condition=condition, steps=steps, names=names):
+            lines = [f"{indent}gate {expr_text(condition)}: {', '.join(names)}"]
+            return lines + [line for s in steps for line in _step(s, indent + "    ")]
+        case plan.Keep(condition=condition, value=value):
+            return [f"{indent}keep {value.name}, sent when {expr_text(condition)}: {_node(value.node)}"]
+        case plan.Let(name=name, expr=expr):
+            return [f"{indent}let {name} = {expr_text(expr)}"]
+        case plan.Assert(law=law, field=field, back=back, why=why):
+            about = f" of {field} -{back}" if field else ""
+            return [f"{indent}assert {expr_text(law)}{about}" + (f' "{why}"' if why else "")]
+        case plan.Break(condition=condition):
+            return [f"{indent}break when {expr_text(condition)}"]
+        case _:
+            assert_never(step)
+
+
+def plan_text(one: plan.Plan) -> str:
+    """One description's plan: what its digest is made of."""
+    most = "no limit" if one.most is None else str(one.most)
+    lines = [
+        f'{one.kind} {one.key} as "{one.wire}" version {one.version} minimum {one.minimum}',
+        f"    size {one.size_class} {one.least}..{most}",
+        *(f"    {_param(p)}" for p in one.params),
+    ]
+    for step in one.steps:
+        lines += _step(step, "    ")
+    for sub in one.subsections:
+        versions = f"version {sub.version} minimum {sub.minimum}"
+        lines.append(f'    subsection {sub.name} as "{sub.wire}" {versions}: {_node(sub.call)}')
+    return "\n".join(lines) + "\n"

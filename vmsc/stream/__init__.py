@@ -1,0 +1,1 @@
+"""QEMU streams, sans-IO: bytes -> events -> bytes. Of vmsc, imports `vmsc.runtime` alone."""

@@ -1,0 +1,92 @@
+"""The CONFIGURATION body: bytes -> Machine, and so its end. It is no section: no id, no footer.
+
+Its subsections are found by QEMU's peek rule: 0x05, a length that has room for more than the name
+`configuration`, a name that begins with it. All else belongs to what follows.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.errors import Truncated
+from vmsc.stream.fields import be32, decode_name, refuse, string8, take, want
+
+__all__ = ["Machine", "configuration_end", "read_configuration"]
+
+_NAME = b"configuration"
+_SUBSECTION = 0x05
+_MAX_NAME = 1024
+_MAX_CAPABILITIES = 256
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """What both sides of a migration must share; None and empty where the stream says nothing."""
+
+    name: str
+    page_bits: int | None = None
+    capabilities: tuple[str, ...] = ()
+    uuid: bytes | None = None
+
+
+def configuration_end(buf: Buffer, pos: int, final: bool = True) -> int:
+    """The offset after the body at `pos`. `final`: nothing comes after the buffer's end."""
+    return read_configuration(buf, pos, final)[1]
+
+
+def read_configuration(buf: Buffer, pos: int = 0, final: bool = True) -> tuple[Machine, int]:
+    length = be32(buf, pos, "length")
+    if length > _MAX_NAME:
+        raise refuse(
+            "limit", f"a machine name of {length} bytes is over the limit {_MAX_NAME}", pos
+        )
+    name, pos = take(buf, pos + 4, length, "name")
+    machine = Machine(decode_name(name))
+    while (subsection := _peek(buf, pos, final)) is not None:
+        machine, pos = _read_subsection(machine, subsection, buf, pos)
+    return machine, pos
+
+
+def _peek(buf: Buffer, pos: int, final: bool) -> bytes | None:
+    """The name of the subsection at `pos`, or None if there is none of ours."""
+    if pos < len(buf) and buf[pos] != _SUBSECTION:
+        return None
+    if pos + 1 < len(buf) and buf[pos + 1] <= len(_NAME):
+        return None
+    size = 2 + (buf[pos + 1] if pos + 1 < len(buf) else 0)
+    if len(buf) - pos < size:
+        if final:
+            return None
+        raise Truncated(pos + size - len(buf), offset=len(buf), path=("subsection",))
+    name = bytes(buf[pos + 2 : pos + size])
+    return name if name.startswith(_NAME) else None
+
+
+def _read_subsection(machine: Machine, name: bytes, buf: Buffer, at: int) -> tuple[Machine, int]:
+    pos = at + 2 + len(name)
+    want(buf, pos, 4, "version")
+    pos += 4
+    match name:
+        case b"configuration/target-page-bits":
+            bits = be32(buf, pos, "page-bits")
+            return msgspec.structs.replace(machine, page_bits=bits), pos + 4
+        case b"configuration/capabilities":
+            capabilities, pos = _read_capabilities(buf, pos)
+            return msgspec.structs.replace(machine, capabilities=capabilities), pos
+        case b"configuration/uuid":
+            uuid, pos = take(buf, pos, 16, "uuid")
+            return msgspec.structs.replace(machine, uuid=uuid), pos
+    text = decode_name(name)
+    raise refuse("unknown-subsection", f"no description for the subsection '{text}'", at)
+
+
+def _read_capabilities(buf: Buffer, pos: int) -> tuple[tuple[str, ...], int]:
+    count = be32(buf, pos, "count")
+    if count > _MAX_CAPABILITIES:
+        raise refuse("limit", f"{count} capabilities are over the limit {_MAX_CAPABILITIES}", pos)
+    pos += 4
+    names = []
+    for _ in range(count):
+        name, pos = string8(buf, pos, "capability")
+        names.append(name)
+    return tuple(names), pos

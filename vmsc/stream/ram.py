@@ -1,0 +1,243 @@
+"""The payload of a RAM section (QEMU's migration/ram.c, version 4): bytes -> items, and its end.
+
+The payload is a row of items, each a be64 word: an address, and flags in the bits below the page
+size. That size is the target's and is not on the wire, and neither is whether a block list's
+entries carry a page size or an address of their own: they are `RamFormat`. "The same block as
+before" lasts across sections and checkpoints, so a page's block may be unknown here (None).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import IntFlag
+
+import msgspec
+
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.errors import ParamError, Truncated
+from vmsc.stream.configuration import Machine
+from vmsc.stream.fields import be16, be32, be64, refuse, string8, want
+from vmsc.stream.state import Measure, Paused, SectionHeader
+
+__all__ = [
+    "Block",
+    "BlockList",
+    "Flag",
+    "Page",
+    "RamFormat",
+    "RamItem",
+    "Sync",
+    "ram_format",
+    "ram_measure",
+    "read_item",
+    "walk_ram",
+]
+
+_WORD = struct.Struct(">Q")
+_XBZRLE = 1
+_MIN_PAGE, _MAX_PAGE = 1 << 10, 1 << 16
+
+
+class Flag(IntFlag):
+    ZERO = 0x02
+    MEM_SIZE = 0x04
+    PAGE = 0x08
+    EOS = 0x10
+    CONTINUE = 0x20
+    XBZRLE = 0x40
+    HOOK = 0x80
+    COMPRESS = 0x100
+    MULTIFD_FLUSH = 0x200
+
+
+_PAGES = (Flag.ZERO, Flag.PAGE, Flag.XBZRLE, Flag.COMPRESS)
+_ALONE = (Flag.EOS, Flag.HOOK, Flag.MULTIFD_FLUSH)
+
+
+class RamFormat(msgspec.Struct, frozen=True):
+    """What the wire does not say.
+
+    `ignore_shared`: the capability x-ignore-shared is on (the configuration says so), and every
+    block carries an address. `huge`: the blocks whose page size is sent (postcopy-ram, where a
+    block's pages are not the host's). `block`: the block that "the same as before" means at first.
+    """
+
+    page_size: int = 4096
+    ignore_shared: bool = False
+    huge: frozenset[str] = frozenset()
+    block: str | None = None
+
+
+class Block(msgspec.Struct, frozen=True):
+    name: str
+    length: int
+    page_size: int | None = None
+    address: int | None = None
+
+
+class BlockList(msgspec.Struct, frozen=True):
+    offset: int
+    total: int
+    blocks: tuple[Block, ...]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page: its data is `length` bytes at `data`, in the encoding that `flag` says."""
+
+    offset: int
+    flag: Flag
+    block: str | None
+    address: int
+    data: int
+    length: int
+
+
+class Sync(msgspec.Struct, frozen=True):
+    """A word that stands alone: EOS, HOOK or MULTIFD_FLUSH."""
+
+    offset: int
+    flag: Flag
+
+
+RamItem = BlockList | Page | Sync
+
+
+def read_item(buf: Buffer, pos: int, form: RamFormat) -> tuple[RamItem, int]:
+    """The item at `pos` and the offset after it."""
+    word = be64(buf, pos, "word")
+    flags, address = word & (form.page_size - 1), word & -form.page_size
+    kind = flags & ~Flag.CONTINUE
+    if kind in _PAGES:
+        block, body = form.block, pos + 8
+        if not flags & Flag.CONTINUE:
+            block, body = string8(buf, body, "block")
+        data, length = _page_data(Flag(kind), buf, body, form.page_size)
+        want(buf, data, length, "page")
+        return Page(pos, Flag(kind), block, address, data, length), data + length
+    if flags == Flag.MEM_SIZE:
+        return _block_list(buf, pos, address, form)
+    if flags in _ALONE:
+        return Sync(pos, Flag(flags)), pos + 8
+    raise refuse(
+        "bad-flags",
+        f"a page's flags or the end expected, found {flags:#x} (with a page size of "
+        f"{form.page_size})",
+        pos,
+    )
+
+
+def _page_data(flag: Flag, buf: Buffer, pos: int, page_size: int) -> tuple[int, int]:
+    """Where a page's data begins and how long it is."""
+    if flag is Flag.ZERO:
+        return pos, 1
+    if flag is Flag.PAGE:
+        return pos, page_size
+    if flag is Flag.COMPRESS:
+        length, limit = be32(buf, pos, "length"), _compress_bound(page_size)
+        head = 4
+    else:
+        want(buf, pos, 3, "delta")
+        if buf[pos] != _XBZRLE:
+            raise refuse("bad-delta", f"encoding {_XBZRLE} expected, found {buf[pos]}", pos)
+        length, limit = be16(buf, pos + 1, "length"), page_size
+        head = 3
+    if length > limit:
+        raise refuse("limit", f"{length} bytes for a page are over the limit {limit}", pos)
+    return pos + head, length
+
+
+def _compress_bound(size: int) -> int:
+    """zlib's own bound of what deflate makes of `size` bytes."""
+    return size + (size >> 12) + (size >> 14) + (size >> 25) + 13
+
+
+def _block_list(buf: Buffer, at: int, total: int, form: RamFormat) -> tuple[BlockList, int]:
+    blocks = []
+    left, pos = total, at + 8
+    while left:
+        start = pos
+        name, pos = string8(buf, pos, "block")
+        length, pos = be64(buf, pos, "length"), pos + 8
+        page_size = address = None
+        if name in form.huge:
+            page_size, pos = be64(buf, pos, "page_size"), pos + 8
+        if form.ignore_shared:
+            address, pos = be64(buf, pos, "address"), pos + 8
+        if length > left:
+            raise refuse(
+                "bad-blocks",
+                f"block '{name}' of {length} bytes where {left} of the total {total} are left",
+                start,
+            )
+        left -= length
+        blocks.append(Block(name, length, page_size, address))
+    return BlockList(at, total, tuple(blocks)), pos
+
+
+def walk_ram(buf: Buffer, pos: int, form: RamFormat) -> Iterator[RamItem]:
+    """The items from `pos` to the EOS, that one included."""
+    while True:
+        item, pos = read_item(buf, pos, form)
+        yield item
+        match item:
+            case Page(block=block) if block != form.block:
+                form = msgspec.structs.replace(form, block=block)
+            case Sync(flag=Flag.EOS):
+                return
+
+
+def _advance(buf: Buffer, pos: int, form: RamFormat) -> tuple[int, bool]:
+    """As far as whole items go, and whether that is the payload's end. The common words first."""
+    mask = form.page_size - 1
+    same, zero = Flag.PAGE | Flag.CONTINUE, Flag.ZERO | Flag.CONTINUE
+    page = 8 + form.page_size
+    plain, zeroed, eos = int(same), int(zero), int(Flag.EOS)
+    unpack, size = _WORD.unpack_from, len(buf)
+    while pos + 8 <= size:
+        flags = unpack(buf, pos)[0] & mask
+        if flags == plain and pos + page <= size:
+            pos += page
+        elif flags == zeroed and pos + 9 <= size:
+            pos += 9
+        elif flags == eos:
+            return pos + 8, True
+        else:
+            try:
+                item, pos = read_item(buf, pos, form)
+            except Truncated:
+                break
+            if isinstance(item, Sync) and item.flag is Flag.EOS:
+                return pos, True
+    return pos, False
+
+
+def ram_measure(form: RamFormat) -> Measure:
+    """A measure for RAM sections; what it has walked over once, it does not walk over again."""
+    if form.page_size.bit_count() != 1 or not _MIN_PAGE <= form.page_size <= _MAX_PAGE:
+        raise ParamError(
+            f"a page size of {form.page_size} is no power of two from {_MIN_PAGE} to {_MAX_PAGE}",
+            name="page_size",
+        )
+
+    def measure(header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
+        end, whole = _advance(buf, pos + header.done, form)
+        if whole:
+            return end
+        try:
+            read_item(buf, end, form)
+        except Truncated as error:
+            raise Paused(error.need, offset=error.offset, done=end - pos, path=error.path) from None
+        raise AssertionError("an item was cut short, and then it was not")
+
+    return measure
+
+
+def ram_format(machine: Machine, page_size: int | None = None) -> RamFormat:
+    """What a stream's configuration says of its RAM; `page_size`, if given, goes before it."""
+    if "mapped-ram" in machine.capabilities:
+        raise ParamError("with mapped-ram the pages are not in the stream", name="mapped-ram")
+    if page_size is None:
+        bits = machine.page_bits
+        page_size = 4096 if bits is None else 1 << min(bits, 32)
+    return RamFormat(page_size, "x-ignore-shared" in machine.capabilities)

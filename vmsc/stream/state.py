@@ -1,0 +1,82 @@
+"""Where a reader of streams is, and what it asks of a measure: the data that `sections` steps over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+
+import msgspec
+
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.context import Started
+from vmsc.runtime.errors import Truncated
+from vmsc.stream.events import SectionKind
+
+__all__ = ["Measure", "Paused", "Phase", "SectionHeader", "State"]
+
+
+class SectionHeader(msgspec.Struct, frozen=True):
+    """What is known of a section before its payload; `offset` is the header's, in the file.
+
+    `done` bytes of the payload were found whole by an earlier try (`Paused`).
+    """
+
+    kind: SectionKind
+    id: int
+    name: str
+    instance: int
+    version: int
+    offset: int
+    payload: int
+    done: int = 0
+
+
+Measure = Callable[[SectionHeader, Buffer, int, bool], int]
+"""measure(header, buf, pos, final) -> the end of the payload that begins at `pos` of `buf`.
+
+`final`: nothing comes after the buffer's end. It raises Truncated when the payload goes on after
+the buffer's end, DecodeError with offsets in the buffer for anything else that is wrong.
+"""
+
+
+class Paused(Truncated):
+    """Truncated, and `done` bytes of the payload need not be looked at again."""
+
+    def __init__(
+        self, need: int, *, offset: int, done: int, path: Sequence[str | int] = ()
+    ) -> None:
+        super().__init__(need, offset=offset, path=path)
+        self.done = done
+
+
+class Phase(Enum):
+    HEADER = "header"
+    SETUP = "setup"  # a configuration may stand here
+    SECTIONS = "sections"
+    TAIL = "tail"  # a description may stand here
+    MESSAGES = "messages"  # COLO
+    LIVE = "live"  # COLO's sections after vmstate-send
+    DEVICES = "devices"  # COLO's device state, of a size that is known
+    REST = "rest"
+
+
+class State(msgspec.Struct, frozen=True):
+    """Where a reader is. `base` is the file offset of the buffer's first byte.
+
+    `bound` is the file offset where a package or COLO's device state ends; `footers` whether the
+    sections so far had footers; `last` the name of the section before; `done` how much of the
+    payload that is being read was found whole.
+    """
+
+    phase: Phase = Phase.HEADER
+    base: int = 0
+    started: Mapping[int, Started] = {}
+    bound: int | None = None
+    footers: bool | None = None
+    colo: bool = False
+    last: str = ""
+    done: int = 0
+
+    @property
+    def inside(self) -> bool:
+        return self.bound is not None

@@ -1,0 +1,131 @@
+"""The inverse of reading: events and payloads -> the stream's bytes.
+
+Law: what `read_stream` made of a stream comes out as the same bytes. Offsets and lengths in events
+are not looked at, so payloads may have changed: the sizes that a stream itself carries, of a package
+and of COLO's device state, are those of what is written.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import TypeGuard, assert_never
+
+import msgspec
+
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.errors import EncodeError
+from vmsc.stream.events import (
+    PACKAGED,
+    VMSTATE_SIZE,
+    Command,
+    Configuration,
+    Description,
+    Eof,
+    Event,
+    FileHeader,
+    Mark,
+    Message,
+    Section,
+    SectionKind,
+    Trailing,
+)
+from vmsc.stream.fields import encode_name
+
+__all__ = ["event_bytes", "section_footer", "section_head", "write_stream"]
+
+
+def section_head(kind: SectionKind, id_: int, name: str, instance: int, version: int) -> bytes:
+    """What stands before a section's payload; a part's and an end's is the id alone."""
+    try:
+        head = struct.pack(">BI", kind, id_)
+        if not kind.named:
+            return head
+        numbers = struct.pack(">II", instance, version)
+    except struct.error as error:
+        raise EncodeError(f"section '{name}': {error}") from None
+    text = encode_name(name)
+    if not 1 <= len(text) <= 255:
+        raise EncodeError(f"a section name of 1 to 255 bytes expected, found {len(text)}")
+    return b"".join((head, bytes([len(text)]), text, numbers))
+
+
+def section_footer(id_: int) -> bytes:
+    return struct.pack(">BI", Mark.FOOTER, id_)
+
+
+def event_bytes(event: Event, payload: Buffer = b"") -> tuple[bytes, Buffer, bytes]:
+    """An event's bytes: before the payload, the payload, after it. A section alone has one."""
+    match event:
+        case Section():
+            head = section_head(event.kind, event.id, event.name, event.instance, event.version)
+            return head, payload, section_footer(event.id) if event.footer else b""
+        case FileHeader(version=version):
+            return b"QEVM" + version.to_bytes(4, "big"), b"", b""
+        case Configuration(body=body):
+            return bytes([Mark.CONFIGURATION]), body, b""
+        case Command(number=number, data=data):
+            if len(data) > 0xFFFF:
+                raise EncodeError(f"{len(data)} bytes of {event.name} are over the limit 65535")
+            return struct.pack(">BHH", Mark.COMMAND, number, len(data)), data, b""
+        case Message(number=number, value=value):
+            size = b"" if value is None else value.to_bytes(8, "big")
+            return number.to_bytes(4, "big") + size, b"", b""
+        case Eof():
+            return bytes([Mark.EOF]), b"", b""
+        case Description(json=json):
+            if len(json) > 0xFFFFFFFF:
+                raise EncodeError(f"a description of {len(json)} bytes does not fit in 32 bits")
+            return struct.pack(">BI", Mark.DESCRIPTION, len(json)), json, b""
+        case Trailing(data=data):
+            return b"", data, b""
+        case _:
+            assert_never(event)
+
+
+def write_stream(pairs: Iterable[tuple[Event, Buffer]]) -> Iterator[Buffer]:
+    """The stream's bytes, piece by piece. A package is put together before its size is written."""
+    holder: Command | Message | None = None
+    content: list[Buffer] = []
+    for event, payload in pairs:
+        if holder is not None and not _inside(event):
+            yield from _package(holder, content)
+            holder, content = None, []
+        pieces = event_bytes(event, payload)
+        if holder is not None:
+            content.extend(pieces)
+        elif _holds(event):
+            holder = event
+        else:
+            yield from (piece for piece in pieces if len(piece))
+    if holder is not None:
+        yield from _package(holder, content)
+
+
+def _inside(event: Event) -> bool:
+    return isinstance(event, Section | Command | Eof) and event.inside
+
+
+def _holds(event: Event) -> TypeGuard[Command | Message]:
+    """Whether this event carries the size of those inside that follow it."""
+    match event:
+        case Command(number=number):
+            return number == PACKAGED
+        case Message(number=number):
+            return number == VMSTATE_SIZE
+    return False
+
+
+def _package(holder: Command | Message, content: list[Buffer]) -> Iterator[Buffer]:
+    size = sum(len(piece) for piece in content)
+    match holder:
+        case Command():
+            if size > 0xFFFFFFFF:
+                raise EncodeError(f"a package of {size} bytes does not fit in 32 bits")
+            holder = msgspec.structs.replace(holder, data=size.to_bytes(4, "big"))
+        case Message():
+            holder = msgspec.structs.replace(holder, value=size)
+        case _:
+            assert_never(holder)
+    yield b"".join(event_bytes(holder))
+    yield from (piece for piece in content if len(piece))
