@@ -103,7 +103,7 @@ class _Assembly:
     @property
     def place(self) -> tuple[str, int]:
         """Where an input that ends between two frames breaks off."""
-        return "frame", self._tally.frames + 1
+        return "frame", self._tally.frames
 
     @property
     def begun(self) -> bool:

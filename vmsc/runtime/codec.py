@@ -45,9 +45,10 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Codec(msgspec.Struct, frozen=True):
-    """A device's codec: `name` is QEMU's, `digest` (8 bytes) is of its layout."""
+    """A description's codec: `name` is QEMU's, `kind` device, vmsd, struct or loop, `digest` (8 bytes) is of its layout."""
 
     name: str
+    kind: str
     version: int
     minimum: int
     type: type

@@ -9,7 +9,6 @@ field's name in front with `within`, so that the good path costs nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 __all__ = ["CodecError", "DecodeError", "EncodeError", "ParamError", "Truncated"]
 
@@ -103,18 +102,3 @@ class ParamError(CodecError):
         super().__init__(message, code="param")
         self.name = name
 
-
-def short(
-    buf: bytes | memoryview, pos: int, size: int, fields: Sequence[tuple[int, str]] = ()
-) -> NoReturn:
-    """Raise Truncated for `size` bytes wanted at `pos`, naming the field that the end cuts.
-
-    `fields` holds (offset in the run, name), ascending.
-    """
-    have = max(0, len(buf) - pos)
-    name: tuple[str, ...] = ()
-    for start, field in fields:
-        if start > have:
-            break
-        name = (field,)
-    raise Truncated(size - have, offset=len(buf), path=name)

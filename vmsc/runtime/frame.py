@@ -12,6 +12,7 @@ Limits are checked before a payload is waited for, so a hostile length costs not
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
 
 import msgspec
@@ -74,16 +75,16 @@ class Kind(IntEnum):
 
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
 _OF_SECTIONS = frozenset({Kind.SECTION, Kind.OPAQUE, Kind.RAM})
-_LENGTHS: dict[Kind, tuple[int, int]] = {
-    Kind.BEGIN: (8, MAX_PAYLOAD),
-    Kind.COMMIT: (56, 56),
-    Kind.HEADER: (8, 8),
-    Kind.COMMAND: (2, 2 + 0xFFFF),
-    Kind.EOF: (0, 0),
-    Kind.DESCRIPTION: (0, 0xFFFFFFFF),
+_ANY_LENGTH: Sequence[int] = range(MAX_PAYLOAD + 1)
+_LENGTHS: dict[Kind, Sequence[int]] = {
+    Kind.BEGIN: range(8, MAX_PAYLOAD + 1),
+    Kind.COMMIT: (56,),
+    Kind.HEADER: (8,),
+    Kind.COMMAND: range(2, 2 + 0xFFFF + 1),
+    Kind.EOF: (0,),
+    Kind.DESCRIPTION: range(0xFFFFFFFF + 1),
     Kind.MESSAGE: (4, 12),
 }
-_ANY_LENGTH = (0, MAX_PAYLOAD)
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -152,9 +153,10 @@ def _unfit(frame: Frame, length: int) -> tuple[str, str] | None:
         return "unknown-frame", f"unknown frame kind {frame.kind}, which may not be skipped"
     if frame.skippable:
         return "bad-frame", f"a {kind.name} frame says that it may be skipped"
-    low, high = _LENGTHS.get(kind, _ANY_LENGTH)
-    if not low <= length <= high:
-        wanted = f"{low}" if low == high else f"{low} to {high}"
+    lengths = _LENGTHS.get(kind, _ANY_LENGTH)
+    if length not in lengths:
+        between = " to " if isinstance(lengths, range) else " or "
+        wanted = between.join(map(str, dict.fromkeys((lengths[0], lengths[-1]))))
         return "bad-frame", f"{wanted} bytes of {kind.name} payload expected, found {length}"
     if kind in _OF_SECTIONS:
         if not 1 <= frame.type <= 4:

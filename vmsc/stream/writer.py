@@ -1,8 +1,8 @@
 """The inverse of reading: events and payloads -> the stream's bytes.
 
 Law: what `read_stream` made of a stream comes out as the same bytes. Offsets and lengths in events
-are not looked at, so payloads may have changed: the sizes that a stream itself carries, of a package
-and of COLO's device state, are those of what is written.
+are not looked at, so payloads may have changed: the sizes that a stream itself carries, of a
+package and of COLO's device state, are those of what is written.
 """
 
 from __future__ import annotations
@@ -27,46 +27,43 @@ from vmsc.stream.events import (
     Mark,
     Message,
     Section,
-    SectionKind,
     Trailing,
 )
 from vmsc.stream.fields import encode_name
 
-__all__ = ["event_bytes", "section_footer", "section_head", "write_stream"]
-
-
-def section_head(kind: SectionKind, id_: int, name: str, instance: int, version: int) -> bytes:
-    """What stands before a section's payload; a part's and an end's is the id alone."""
-    try:
-        head = struct.pack(">BI", kind, id_)
-        if not kind.named:
-            return head
-        numbers = struct.pack(">II", instance, version)
-    except struct.error as error:
-        raise EncodeError(f"section '{name}': {error}") from None
-    text = encode_name(name)
-    if not 1 <= len(text) <= 255:
-        raise EncodeError(f"a section name of 1 to 255 bytes expected, found {len(text)}")
-    return b"".join((head, bytes([len(text)]), text, numbers))
-
-
-def section_footer(id_: int) -> bytes:
-    return struct.pack(">BI", Mark.FOOTER, id_)
+__all__ = ["event_bytes", "write_stream"]
 
 
 def event_bytes(event: Event, payload: Buffer = b"") -> tuple[bytes, Buffer, bytes]:
     """An event's bytes: before the payload, the payload, after it. A section alone has one."""
+    try:
+        return _event_bytes(event, payload)
+    except (struct.error, OverflowError) as error:
+        what = type(event).__name__.lower()
+        raise EncodeError(f"a number of this {what} does not fit: {error}") from None
+
+
+def _section_head(section: Section) -> bytes:
+    """What stands before a section's payload; a part's and an end's is the id alone."""
+    head = struct.pack(">BI", section.kind, section.id)
+    if not section.kind.named:
+        return head
+    name = encode_name(section.name)
+    if not 1 <= len(name) <= 255:
+        raise EncodeError(f"a section name of 1 to 255 bytes expected, found {len(name)}")
+    return head + bytes([len(name)]) + name + struct.pack(">II", section.instance, section.version)
+
+
+def _event_bytes(event: Event, payload: Buffer) -> tuple[bytes, Buffer, bytes]:
     match event:
-        case Section():
-            head = section_head(event.kind, event.id, event.name, event.instance, event.version)
-            return head, payload, section_footer(event.id) if event.footer else b""
+        case Section(id=id_, footer=footer):
+            after = struct.pack(">BI", Mark.FOOTER, id_) if footer else b""
+            return _section_head(event), payload, after
         case FileHeader(version=version):
             return b"QEVM" + version.to_bytes(4, "big"), b"", b""
         case Configuration(body=body):
             return bytes([Mark.CONFIGURATION]), body, b""
         case Command(number=number, data=data):
-            if len(data) > 0xFFFF:
-                raise EncodeError(f"{len(data)} bytes of {event.name} are over the limit 65535")
             return struct.pack(">BHH", Mark.COMMAND, number, len(data)), data, b""
         case Message(number=number, value=value):
             size = b"" if value is None else value.to_bytes(8, "big")
@@ -74,8 +71,6 @@ def event_bytes(event: Event, payload: Buffer = b"") -> tuple[bytes, Buffer, byt
         case Eof():
             return bytes([Mark.EOF]), b"", b""
         case Description(json=json):
-            if len(json) > 0xFFFFFFFF:
-                raise EncodeError(f"a description of {len(json)} bytes does not fit in 32 bits")
             return struct.pack(">BI", Mark.DESCRIPTION, len(json)), json, b""
         case Trailing(data=data):
             return b"", data, b""

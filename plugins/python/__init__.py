@@ -1,0 +1,56 @@
+"""The Python backend: one module a schema file, codecs in both profiles.
+
+plan -> view (names, classes, function bodies) -> template (layout). See docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import vmsc.hookspecs as hooks
+from vmsc.backend import Artifact, Backend, Context, PythonName
+from vmsc.render import render
+
+from .view import module_view
+
+__all__ = ["vmsc_backends"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def _customs(context: Context) -> dict[str, dict[str, PythonName]]:
+    """Plugins' functions by wire type (decode, encode, type) and by transform (to_value, to_wire)."""
+    found: dict[str, dict[str, PythonName]] = {}
+    for name, wire in context.types.items():
+        found.setdefault(name, {}).update(wire.python)
+    for name, pair in context.transforms.items():
+        found.setdefault(name, {}).update({"to_value": pair.to_value, "to_wire": pair.to_wire})
+    return found
+
+
+def _packages(paths: Iterable[str]) -> set[str]:
+    """The folders that must be packages, for modules to find each other."""
+    folders: set[str] = {""}
+    for path in paths:
+        parts = path.split("/")[:-1]
+        folders |= {"/".join(parts[: n + 1]) for n in range(len(parts))}
+    return folders
+
+
+def generate(context: Context) -> Iterable[Artifact]:
+    customs = _customs(context)
+    paths = []
+    for module in context.modules:
+        path = module.name.replace(".", "/") + ".py"
+        paths.append(path)
+        view = module_view(context.program, module, customs)
+        yield Artifact(path, render(_TEMPLATES, "module.py.jinja", view=view))
+    for folder in sorted(_packages(paths)):
+        path = f"{folder}/__init__.py" if folder else "__init__.py"
+        yield Artifact(path, '"""Codecs made by vmsc."""\n')
+
+
+@hooks.hook
+def vmsc_backends() -> list[Backend]:
+    return [Backend("python", "Python modules: msgspec classes and their codecs", generate)]

@@ -1,0 +1,210 @@
+"""Python text: indented lines, names, and expressions. Knows the plan's expressions and nothing of its steps."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from vmsc import ir
+
+__all__ = [
+    "Code", "Names", "attribute", "expression", "param_name", "snake", "struct_code", "wrapped",
+]  # fmt: skip
+
+_INDENT = "    "
+
+# Words that generated functions use themselves.
+_TAKEN_PARAMS = frozenset({
+    "buf", "pos", "end", "size", "final", "version", "value", "out", "put", "rounds", "self",
+})  # fmt: skip
+
+# What annotations and msgspec need unshadowed in a class body.
+_TAKEN_FIELDS = frozenset({"int", "bytes", "list", "tuple", "float", "None", "Struct"})
+
+_CODES = {(1, False): "B", (2, False): "H", (4, False): "I", (8, False): "Q",
+          (1, True): "b", (2, True): "h", (4, True): "i", (8, True): "q"}  # fmt: skip
+
+
+def struct_code(name: str, size: int, signed: bool) -> str:
+    """The struct module's letter for a number."""
+    return "d" if name == "f64" else _CODES[size, signed]
+
+
+def attribute(name: str) -> str:
+    """The attribute of a field: the name itself, but for what Python would misread."""
+    taken = keyword.iskeyword(name) or name in _TAKEN_FIELDS or name.startswith("__")
+    return f"{name}_" if taken or re.fullmatch(r"[USF](8|16|32|64)|Bool|Text|Timer", name) else name
+
+
+def param_name(name: str) -> str:
+    """The keyword argument of a parameter."""
+    taken = keyword.iskeyword(name) or name in _TAKEN_PARAMS or name.startswith("_")
+    return f"{name}_" if taken or re.match(r"[vlt]_", name) else name
+
+
+def snake(name: str) -> str:
+    """A function's part of the name of class `name`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return spaced.lower()
+
+
+@dataclass
+class Code:
+    """Lines being written."""
+
+    lines: list[str] = field(default_factory=list)
+    depth: int = 0
+    temporaries: int = 0
+
+    def __call__(self, text: str) -> None:
+        self.lines.append(_INDENT * self.depth + text if text else "")
+
+    def extend(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            self(text)
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        self(head)
+        before = len(self.lines)
+        self.depth += 1
+        yield
+        if len(self.lines) == before:
+            self("pass")
+        self.depth -= 1
+
+    @contextmanager
+    def guard(self, error: str, *parts: str) -> Iterator[None]:
+        """Errors of the block learn that they happened within the field (or index) `parts`."""
+        before = len(self.lines)
+        with self.block("try:"):
+            yield
+        if len(self.lines) == before + 1:
+            self.lines.pop()
+            return
+        with self.block(f"except {error} as fault:"):
+            self(f"fault.within({', '.join(parts)})")
+            self("raise")
+
+    def temporary(self, stem: str = "t") -> str:
+        self.temporaries += 1
+        return f"{stem}_{self.temporaries}"
+
+
+def wrapped(items: Sequence[str], head: str, tail: str, depth: int = 0) -> list[str]:
+    """`head item, item, ... tail` in lines of at most 100 columns; a comma that `tail` begins with is not doubled."""
+    width = 98 - 4 * depth
+    one = head + ", ".join(items) + tail
+    if len(one) <= width:
+        return [one]
+    lines, row = [head], ""
+    for each in items:
+        if row and len(row) + len(each) + 2 > width - 4:
+            lines.append(_INDENT + row.rstrip())
+            row = ""
+        row += f"{each}, "
+    return [*lines, _INDENT + row.rstrip(), tail.removeprefix(",")]
+
+
+@dataclass(frozen=True)
+class Names:
+    """How an expression reads what it names: by the function at hand."""
+
+    field: Callable[[str], str]
+    let: Callable[[str], str] = lambda name: f"l_{name}"
+
+
+def expression(expr: ir.Expr, names: Names) -> str:
+    """The expression in Python, with the meaning of expressions.evaluate."""
+    match expr:
+        case ir.Number(value=value):
+            return str(value) if abs(value) < 4096 else hex(value)
+        case ir.Text(value=text):
+            return repr(text)
+        case ir.Version():
+            return "version"
+        case ir.Ref(kind="param", name=name):
+            return param_name(name)
+        case ir.Ref(kind="let", name=name):
+            return names.let(name)
+        case ir.Ref(name=name, optional=optional):
+            read = names.field(name)
+            return f"({read} or {_absent(expr)})" if optional else read
+        case ir.Member(of=of, name=name, optional=optional):
+            read = f"{_object(of, names)}.{attribute(name)}"
+            if not optional:
+                return read
+            whole = _object(of, names)
+            empty = _absent(expr)
+            return f"({empty} if {whole} is None else {read} or {empty})"
+        case ir.At(of=of, index=index):
+            return f"{expression(of, names)}[{expression(index, names)}]"
+        case ir.Operation():
+            return _operation(expr, names)
+        case _:
+            assert_never(expr)
+
+
+def _object(expr: ir.Expr, names: Names) -> str:
+    """A nested description's value (None where it is absent)."""
+    match expr:
+        case ir.Ref(name=name):
+            return names.field(name)
+        case ir.Member(of=of, name=name):
+            return f"{_object(of, names)}.{attribute(name)}"
+        case _:
+            return expression(expr, names)
+
+
+def _absent(expr: ir.Ref | ir.Member) -> str:
+    match expr.type:
+        case ir.Bytes() | ir.String():
+            return 'b""'
+        case ir.Array():
+            return "()"
+        case _:
+            return "0"
+
+
+def _operation(expr: ir.Operation, names: Names) -> str:
+    parts = []
+    for operand in expr.operands:
+        text = expression(operand, names)
+        compound = isinstance(operand, ir.Operation) and not text.endswith(")")
+        parts.append(f"({text})" if compound else text)
+    texts = [isinstance(o, ir.Text) for o in expr.operands]
+    if any(texts):  # bytes on the wire, a word as a parameter: both compare with a string
+        parts = [_compared(o, p, expr.operands) for o, p in zip(expr.operands, parts)]
+    match expr.op:
+        case "and" | "or":
+            joined = f" {expr.op} ".join(parts)
+            plain = all(ir.expr_bounds(o) in ((0, 1), (0, 0), (1, 1)) for o in expr.operands)
+            return joined if plain else f"bool({joined})"
+        case "not":
+            return f"not {parts[0]}"
+        case "~" | "-" if len(parts) == 1:
+            return f"{expr.op}{parts[0]}"
+        case "min" | "max":
+            return f"{expr.op}({', '.join(expression(o, names) for o in expr.operands)})"
+        case "length":
+            return f"len({parts[0]})"
+        case "ceil_div":
+            return f"-(-{parts[0]} // {parts[1]})"
+        case "align":
+            return f"-(-{parts[0]} // {parts[1]}) * {parts[1]}"
+        case "bit":
+            return f"({parts[0]} >> {parts[1]}) & 1"
+        case "/":
+            return f"{parts[0]} // {parts[1]}"
+        case _:
+            return f"{parts[0]} {expr.op} {parts[1]}"
+
+
+def _compared(operand: ir.Expr, text: str, operands: Sequence[ir.Expr]) -> str:
+    wire = any(isinstance(o, ir.Member) or (isinstance(o, ir.Ref) and o.kind != "param")
+               for o in operands)  # fmt: skip
+    return repr(operand.value.encode()) if wire and isinstance(operand, ir.Text) else text

@@ -1,0 +1,387 @@
+"""The view of one module: what the template lays out. All decisions about names and imports are made here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+from vmsc import ir, plan
+from vmsc.backend import BackendError, PythonName
+
+from .code import Code, attribute, param_name, snake, wrapped
+from .consts import Consts
+from .reading import Linker, Reader, step_names, takes_version, versioned
+from .writing import Writer
+
+__all__ = ["ClassView", "ModuleView", "module_view"]
+
+_ANNOTATIONS = {
+    "u8": "U8", "u16": "U16", "u32": "U32", "u64": "U64", "s8": "S8", "s16": "S16", "s32": "S32",
+    "s64": "S64", "bool": "Bool", "timer": "Timer", "f64": "F64",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ClassView:
+    name: str
+    doc: list[str]
+    fields: list[str]
+
+
+@dataclass(frozen=True)
+class ModuleView:
+    title: str
+    doc: str
+    imports: list[str]
+    types: list[str]
+    all_names: list[str]
+    structs: list[str]
+    tables: list[str]
+    classes: list[ClassView]
+    functions: list[list[str]]
+    codecs: list[str]
+    uses_starmap: bool
+    uses_field: bool
+
+
+@dataclass
+class _Module:
+    """Gathers what one module needs while its code is written."""
+
+    program: plan.Program
+    module: ir.Module
+    customs: Mapping[str, Mapping[str, PythonName]]
+    imports: dict[str, str] = field(default_factory=dict)
+    types: set[str] = field(default_factory=set)
+
+    def alias(self, module: str) -> str:
+        """The name by which another generated module is known here."""
+        name = "_" + module.replace(".", "_")
+        here = self.module.name.split(".")[:-1]
+        parent, _, last = module.rpartition(".")
+        there = parent.split(".") if parent else []
+        shared = 0
+        while shared < min(len(here), len(there)) and here[shared] == there[shared]:
+            shared += 1
+        dots = "." * (len(here) - shared + 1)
+        path = dots + ".".join(there[shared:])
+        self.imports[name] = f"from {path} import {last} as {name}"
+        return name
+
+    def name(self, stem: str, key: str) -> str:
+        called = self.program.plans[key]
+        own = f"{stem}_{snake(called.name)}" if stem else called.name
+        if called.module == self.module.name:
+            return own
+        return f"{self.alias(called.module)}.{own}"
+
+    def custom(self, function: str, name: str) -> str:
+        python = self.customs[name][function]
+        alias = "_" + python.module.replace(".", "_")
+        parent, _, last = python.module.rpartition(".")
+        source = f"from {parent} import {last}" if parent else f"import {last}"
+        self.imports[alias] = f"{source} as {alias}"
+        return f"{alias}.{python.function}"
+
+    def annotation(self, type_: object) -> str:
+        match type_:
+            case ir.Scalar(name=name):
+                return self._type(_ANNOTATIONS[name])
+            case ir.Bytes():
+                return self._type("Bytes")
+            case ir.Padding():
+                return self._type("Padding")
+            case ir.Opaque():
+                return self._type("Opaque")
+            case ir.String():
+                return self._type("Text")
+            case ir.Bitmap():
+                return self._type("Bitmap")
+            case ir.Array(element=e) | ir.ListOf(element=e) | ir.Until(element=e):
+                return f"list[{self.annotation(e)}]"
+            case ir.UntilSum(element=e):
+                return f"list[{self.annotation(e)}]"
+            case ir.Tree(key=key, value=value):
+                return f"list[tuple[{self.annotation(key)}, {self.annotation(value)}]]"
+            case ir.Nullable(element=element):
+                return f"list[{self.annotation(element)} | None]"
+            case ir.Choice(arms=arms, otherwise=otherwise):
+                types = [t for _, t in arms] + ([otherwise] if otherwise else [])
+                names = dict.fromkeys(self.annotation(t) for t in types)
+                self.types |= {"OneOf"}
+                return f"Annotated[{' | '.join(names)}, OneOf()]"
+            case ir.Within(inner=inner):
+                return self.annotation(inner)
+            case ir.Use(key=key):
+                used = self.program.plans[key]
+                name = self.name("", key)
+                return f"list[{name}]" if used.kind == "loop" else name
+            case ir.External(name=name):
+                return self.custom("type", name)
+            case _:
+                raise AssertionError(type_)
+
+    def _type(self, name: str) -> str:
+        self.types.add(name)
+        return name
+
+
+def _doc_lines(text: str) -> list[str]:
+    safe = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').strip()
+    if safe.endswith('"'):
+        safe = safe[:-1] + '\\"'
+    return safe.split("\n")
+
+
+def _after_break(one: plan.Plan) -> frozenset[str]:
+    """In a loop, the fields that its last round may lack."""
+
+    names: set[str] = set()
+    seen = False
+    for step in one.steps:
+        if isinstance(step, plan.Break):
+            seen = True
+        elif seen:
+            names |= set(step_names(step))
+    return frozenset(names)
+
+
+def _class_view(one: plan.Plan, module: _Module) -> ClassView:
+    late = _after_break(one)
+    optional = [m.optional or m.name in late for m in one.members]
+    fields = []
+    for index, member in enumerate(one.members):
+        kind = module.annotation(member.type_) + (" | None" if optional[index] else "")
+        name = attribute(member.name)
+        trailing = all(optional[index:])  # msgspec wants fields with a default at the end
+        fields += [f"#: {line}".rstrip() for line in member.doc.split("\n") if member.doc]
+        if name != member.name:
+            default = "default=None, " if trailing else ""
+            fields.append(f"{name}: {kind} = _field({default}name={member.name!r})")
+        else:
+            fields.append(f"{name}: {kind}" + (" = None" if trailing else ""))
+    if versioned(one):
+        fields.append(f'version_: int = _field(default={one.version}, name="@version")')
+    return ClassView(one.name, _doc_lines(one.doc or _plain_doc(one)), fields)
+
+
+def _plain_doc(one: plan.Plan) -> str:
+    match one.kind:
+        case "subsection":
+            return f"Subsection '{one.wire}'."
+        case "device" | "vmsd":
+            return f"'{one.wire}', version {one.version}."
+        case "loop":
+            return "One round."
+        case _:
+            return f"{one.name}."
+
+
+# --- functions --------------------------------------------------------------------------------------
+
+
+def _inner_signature(one: plan.Plan, first: str) -> str:
+    params = "".join(f", {param_name(p.name)}" for p in one.params)
+    version = ", version" if takes_version(one) else ""
+    return f"{first}{version}{params}"
+
+
+def _inner_functions(
+    one: plan.Plan, module: _Module, link: Linker, consts: Consts
+) -> Iterable[list[str]]:
+    name = snake(one.name)
+    for stem, framed, build in (("get", False, True), ("skip", False, False), ("getf", True, True)):
+        code = Code()
+        final = "" if framed else ", final"
+        with code.block(f"def {stem}_{name}({_inner_signature(one, f'buf, pos{final}')}):"):
+            Reader(one, link, consts, code, framed, build).body()
+        yield code.lines
+    value = "rounds" if one.kind == "loop" else "value"
+    for stem, framed, write in (("put", False, True), ("length", False, False), ("putf", True, True)):
+        code = Code()
+        first = f"put, {value}" if write else value
+        with code.block(f"def {stem}_{name}({_inner_signature(one, first)}):"):
+            Writer(one, link, consts, code, framed, write).body()
+        yield code.lines
+
+
+def _public_params(one: plan.Plan) -> tuple[str, list[str], str]:
+    """Keyword parameters of the public functions; the lines that check them; how they are passed on."""
+    heads, checks, passed = [], [], ""
+    has_version = one.kind in ("device", "vmsd")
+    if has_version:
+        heads.append(f"version={one.version}")
+        if takes_version(one):
+            passed += ", version=version"
+    for param in one.params:
+        name = param_name(param.name)
+        default = "None" if param.default is None else repr(param.default)
+        heads.append(f"{name}={default}")
+        if param.kind == "words":
+            checks.append(f"{name} = _w.word_param({param.name!r}, {name}, {param.words!r})")
+        elif param.kind != "bytes":
+            bounds = f"{hex(param.low)}, {hex(param.high)}"
+            checks.append(f"{name} = _w.param({param.name!r}, {name}, {bounds})")
+        passed += f", {name}={name}"
+    return "".join(f", {h}" for h in heads), checks, passed
+
+
+def _public_functions(one: plan.Plan) -> Iterable[list[str]]:
+    for framed in (False, True):
+        yield from _public_reading(one, framed)
+        yield from _public_writing(one, framed)
+
+
+def _version_check(one: plan.Plan, at: str) -> list[str]:
+    if one.kind not in ("device", "vmsd"):
+        return []
+    return [f"_w.check_version(version, {one.minimum}, {one.version}, {at})"]
+
+
+def _public_reading(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
+    name, tail = snake(one.name), "_framed" if framed else ""
+    params, checks, passed = _public_params(one)
+    star = params or ""
+    plain = one.kind == "loop"
+    code = Code()
+    with code.block(f"def decode_{name}{tail}_from(buf, pos=0, *, final=True{star}):"):
+        code(f'"""({one.name}, end) of the value that begins at `pos`."""')
+        code.extend([*_version_check(one, "pos"), *checks])
+        if not framed:
+            code(f"return get_{name}(buf, pos, final{passed})")
+        elif plain:
+            code(f"return getf_{name}(buf, pos{passed})")
+        else:
+            code("sub, start, end = _w.closed(buf, pos, _w.STRUCT)")
+            with code.block("try:"):
+                code(f"value, pos = getf_{name}(sub, start{passed})")
+            with code.block("except _Truncated as fault:"):
+                code("raise _w.overrun(fault, end, 'the description') from None")
+            code("_w.leftover(pos, end, 'the description') if pos != end else None")
+            code("return value, end")
+    yield code.lines
+    code = Code()
+    args = "".join(f", {h.split('=')[0]}={h.split('=')[0]}" for h in params.split(", ")[1:])
+    with code.block(f"def decode_{name}{tail}(buf{', *' if star else ''}{star}):"):
+        code(f'"""The {one.name} that is all of `buf`."""')
+        code(f"value, end = decode_{name}{tail}_from(buf{args})")
+        code("_w.finished(end, len(buf))")
+        code("return value")
+    yield code.lines
+    code = Code()
+    with code.block(f"def scan_{name}{tail}(buf, pos=0, *, final=True{star}):"):
+        code(f'"""The end of the {one.name} that begins at `pos`; builds nothing."""')
+        if framed:
+            code(f"return _w.item(buf, pos, _w.{'LIST' if plain else 'STRUCT'})[1]")
+        else:
+            code.extend([*_version_check(one, "pos"), *checks])
+            code(f"return skip_{name}(buf, pos, final{passed})")
+    yield code.lines
+
+
+def _public_writing(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
+    name, tail = snake(one.name), "_framed" if framed else ""
+    params, checks, passed = _public_params(one)
+    star = f", *{params}" if params else ""
+    code = Code()
+    with code.block(f"def encode_{name}{tail}(value{star}):"):
+        code(f'"""The bytes of a {one.name}."""')
+        code.extend([*_version_check(one, "None"), *checks])
+        code("out: list[bytes] = []")
+        with code.block("try:"):
+            code(f"{'putf' if framed else 'put'}_{name}(out.append, value{passed})")
+        with code.block("except _Shape as fault:"):
+            code(f"raise _w.unfit(fault, {one.name!r}) from fault")
+        struct_item = framed and one.kind != "loop"
+        code("return _w.struct_item(out)" if struct_item else 'return b"".join(out)')
+    yield code.lines
+    code = Code()
+    with code.block(f"def measure_{name}{tail}(value{star}):"):
+        code(f'"""How many bytes encode_{name}{tail} makes of it."""')
+        if framed:
+            args = "".join(f", {h.split('=')[0]}={h.split('=')[0]}" for h in params.split(", ")[1:])
+            code(f"return len(encode_{name}{tail}(value{args}))")
+        else:
+            code.extend([*_version_check(one, "None"), *checks])
+            with code.block("try:"):
+                code(f"return length_{name}(value{passed})")
+            with code.block("except _Shape as fault:"):
+                code(f"raise _w.unfit(fault, {one.name!r}) from fault")
+    yield code.lines
+
+
+def _codec(one: plan.Plan) -> list[str]:
+    name = snake(one.name)
+    lines = [f"{one.name!r}: Codec("]
+    lines.append(f"    {one.wire!r}, {one.kind!r}, {one.version}, {one.minimum}, {one.name},")
+    lines.append(f"    {one.size_class!r}, bytes.fromhex({one.digest.hex()!r}),")
+    lines.append("    (")
+    for p in one.params:
+        lines.append(f"        Param({p.name!r}, {p.doc!r}, {hex(p.low)}, {hex(p.high)},")
+        lines.append(f"              {p.words!r}, {p.default!r}, {p.kind!r}, {p.sticky}),")
+    lines.append("    ),")
+    for tail in ("", "_framed"):
+        functions = [f"encode_{name}{tail}", f"decode_{name}{tail}", f"decode_{name}{tail}_from",
+                     f"measure_{name}{tail}", f"scan_{name}{tail}"]  # fmt: skip
+        lines += ["    " + line for line in wrapped(functions, "Profile(", "),", 1)]
+    return [*lines, "),"]
+
+
+def _check_clashes(plans: list[plan.Plan]) -> None:
+    seen: dict[str, plan.Plan] = {}
+    for one in plans:
+        other = seen.setdefault(snake(one.name), one)
+        if other is not one:
+            message = f"'{other.name}' and '{one.name}' both make functions ..._{snake(one.name)}"
+            raise BackendError(message, one.span)
+        attributes: dict[str, str] = {}
+        for member in one.members:
+            first = attributes.setdefault(attribute(member.name), member.name)
+            if first != member.name:
+                message = f"'{first}' and '{member.name}' are both called {attribute(member.name)}"
+                raise BackendError(message, member.span)
+
+
+def module_view(
+    program: plan.Program,
+    module: ir.Module,
+    customs: Mapping[str, Mapping[str, PythonName]],
+) -> ModuleView:
+    """All that the template needs for one generated module. Raises BackendError for names that clash."""
+    plans = [program.plans[key] for key in module.descriptions]
+    _check_clashes(plans)
+    mine = _Module(program, module, customs)
+    link, consts = Linker(program, mine.name, mine.custom), Consts()
+    classes = [_class_view(one, mine) for one in plans]
+    functions: list[list[str]] = []
+    for one in plans:
+        functions += _inner_functions(one, mine, link, consts)
+    public: list[str] = []
+    codecs: list[str] = []
+    for one in plans:
+        if one.kind == "subsection":
+            continue
+        functions += _public_functions(one)
+        codecs += _codec(one)
+        name = snake(one.name)
+        public += [f"{verb}_{name}{tail}{end}" for tail in ("", "_framed") for verb, end in
+                   (("encode", ""), ("decode", ""), ("decode", "_from"), ("measure", ""),
+                    ("scan", ""))]  # fmt: skip
+    text = "\n".join(line for lines in functions for line in lines)
+    return ModuleView(
+        title=f"{module.name.replace('.', '/')}.vmsd",
+        doc=module.doc,
+        imports=sorted(mine.imports.values()),
+        types=sorted(mine.types),
+        all_names=sorted(["CODECS", *(c.name for c in classes), *public]),
+        structs=[f"{name} = _struct.Struct({fmt!r})" for fmt, name in consts.structs.items()],
+        tables=[f"{name} = {text}" for text, name in consts.tables.items()],
+        classes=classes,
+        functions=functions,
+        codecs=codecs,
+        uses_starmap="_starmap(" in text,
+        uses_field=any("_field(" in line for c in classes for line in c.fields),
+    )
+
+

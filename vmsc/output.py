@@ -1,0 +1,64 @@
+"""Output: artifacts -> files. Written beside and renamed, and only where something changed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from vmsc.backend import Artifact
+
+__all__ = ["OutputError", "check_paths", "stale", "write_artifacts", "write_file"]
+
+
+class OutputError(Exception):
+    """An artifact that cannot be written where it wants to be."""
+
+
+def check_paths(artifacts: Sequence[Artifact]) -> None:
+    """Refuse paths that leave the folder, and two artifacts of one path. Raises OutputError."""
+    seen: set[str] = set()
+    for artifact in artifacts:
+        path = PurePosixPath(artifact.path)
+        if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in artifact.path:
+            raise OutputError(f"the artifact '{artifact.path}' is not within the output folder")
+        if artifact.path in seen:
+            raise OutputError(f"two artifacts are called '{artifact.path}'")
+        seen.add(artifact.path)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write all of `data`, or leave the file as it was: beside it first, then renamed over it."""
+    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(beside, 0o666 & ~mask)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
+def stale(artifacts: Iterable[Artifact], folder: Path) -> list[str]:
+    """The artifacts whose file is missing or differs, by path."""
+    found = []
+    for artifact in artifacts:
+        path = folder / artifact.path
+        if not path.is_file() or path.read_bytes() != artifact.text.encode():
+            found.append(artifact.path)
+    return found
+
+
+def write_artifacts(artifacts: Sequence[Artifact], folder: Path) -> list[str]:
+    """Write what is missing or differs; the paths written."""
+    changed = stale(artifacts, folder)
+    texts = {a.path: a.text for a in artifacts}
+    for path in changed:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_file(target, texts[path].encode())
+    return changed
