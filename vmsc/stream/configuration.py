@@ -9,7 +9,6 @@ from __future__ import annotations
 import msgspec
 
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.errors import Truncated
 from vmsc.stream.fields import be32, decode_name, refuse, string8, take, want
 
 __all__ = ["Machine", "configuration_end", "read_configuration"]
@@ -49,17 +48,19 @@ def read_configuration(buf: Buffer, pos: int = 0, final: bool = True) -> tuple[M
 
 def _peek(buf: Buffer, pos: int, final: bool) -> bytes | None:
     """The name of the subsection at `pos`, or None if there is none of ours."""
-    if pos < len(buf) and buf[pos] != _SUBSECTION:
+    have = len(buf) - pos
+    if have == 0 and final:
         return None
-    if pos + 1 < len(buf) and buf[pos + 1] <= len(_NAME):
+    if have and buf[pos] != _SUBSECTION:
         return None
-    size = 2 + (buf[pos + 1] if pos + 1 < len(buf) else 0)
-    if len(buf) - pos < size:
-        if final:
-            return None
-        raise Truncated(pos + size - len(buf), offset=len(buf), path=("subsection",))
+    if have >= 2 and buf[pos + 1] <= len(_NAME):
+        return None
+    size = 2 + buf[pos + 1] if have >= 2 else 2
     name = bytes(buf[pos + 2 : pos + size])
-    return name if name.startswith(_NAME) else None
+    if not name.startswith(_NAME[: len(name)]):
+        return None
+    want(buf, pos, size, "subsection")
+    return name
 
 
 def _read_subsection(machine: Machine, name: bytes, buf: Buffer, at: int) -> tuple[Machine, int]:

@@ -51,6 +51,7 @@ class Flag(IntFlag):
     MULTIFD_FLUSH = 0x200
 
 
+_CONTINUE = int(Flag.CONTINUE)  # ~ of a Flag would clear the bits that have no name, too
 _PAGES = (Flag.ZERO, Flag.PAGE, Flag.XBZRLE, Flag.COMPRESS)
 _ALONE = (Flag.EOS, Flag.HOOK, Flag.MULTIFD_FLUSH)
 
@@ -107,7 +108,7 @@ def read_item(buf: Buffer, pos: int, form: RamFormat) -> tuple[RamItem, int]:
     """The item at `pos` and the offset after it."""
     word = be64(buf, pos, "word")
     flags, address = word & (form.page_size - 1), word & -form.page_size
-    kind = flags & ~Flag.CONTINUE
+    kind = flags & ~_CONTINUE
     if kind in _PAGES:
         block, body = form.block, pos + 8
         if not flags & Flag.CONTINUE:

@@ -1,0 +1,47 @@
+"""vmsc size"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vmsc.cli.options import paths_argument, plugin_option, schemas_option, settle
+
+__all__ = ["command"]
+
+
+@click.command("size")
+@paths_argument
+@schemas_option
+@plugin_option
+def command(paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[str, ...]) -> None:
+    """Show, for each description at PATH, how its length is known.
+
+    \b
+    constant   always as many bytes
+    computed   from fields and parameters, without walking elements
+    bounded    by walking it, with a static limit
+    measured   by walking it
+    opaque     holds bytes that no description covers
+    """
+    from vmsc.diag import Report
+    from vmsc.driver import compile_paths
+    from vmsc.host import load_host
+
+    report = Report()
+    compiled = compile_paths(paths, load_host(plugins), report, schemas)
+    settle(report)
+    assert compiled is not None
+    for one in compiled.program.plans.values():
+        if one.module not in compiled.asked or one.kind == "subsection":
+            continue
+        most = "no limit" if one.most is None else str(one.most)
+        limits = str(one.least) if one.most == one.least else f"{one.least} to {most}"
+        line = f"{one.module}.{one.name}  {one.kind} \"{one.wire}\"  {one.size_class}  {limits} bytes"
+        click.echo(line)
+        for p in one.params:
+            bounds = " | ".join(p.words) if p.words else f"{p.low} to {p.high:#x}"
+            needs = "state" if p.sticky else "parameter"
+            default = "" if p.default is None else f" = {p.default!r}"
+            click.echo(f"    {needs} {p.name}: {p.kind} {bounds}{default}")
