@@ -1,15 +1,36 @@
-"""QEMU streams typed by hand from the format's rules, and measures for the devices in them."""
+"""QEMU streams typed by hand from the format's rules, measures for the devices in them, readers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
+
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.errors import DecodeError
+from vmsc.runtime.errors import DecodeError, Truncated
+from vmsc.stream.events import Event, Section
 from vmsc.stream.fields import want
 from vmsc.stream.lookup import measure_by_name
 from vmsc.stream.ram import RamFormat, ram_measure
+from vmsc.stream.reader import StreamReader, payload_of, read_stream
 from vmsc.stream.state import Measure, SectionHeader
 
-__all__ = ["COLO", "DEVICES_ONLY", "PLAIN", "POSTCOPY", "STREAMS", "measure", "wire"]
+__all__ = [
+    "COLO",
+    "DEVICES_ONLY",
+    "PLAIN",
+    "POSTCOPY",
+    "STREAMS",
+    "Result",
+    "chunked",
+    "events",
+    "every_stream",
+    "measure",
+    "outcome",
+    "pairs",
+    "refused",
+    "wire",
+]
 
 
 def wire(text: str) -> bytes:
@@ -220,3 +241,55 @@ COLO = b"".join(
 )
 
 STREAMS = {"plain": PLAIN, "devices": DEVICES_ONLY, "postcopy": POSTCOPY, "colo": COLO}
+
+every_stream = pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+Result = tuple[list[Event], bytes, tuple[str, str] | None]
+
+
+def events(stream: Buffer) -> list[Event]:
+    return list(read_stream(stream, measure()))
+
+
+def outcome(stream: bytes) -> Result:
+    """What the whole reader makes of a stream: events, their bytes, and the error."""
+    found: list[Event] = []
+    error = None
+    try:
+        found.extend(read_stream(stream, measure()))
+    except DecodeError as caught:
+        error = caught.code, str(caught)
+    size = sum(event.size for event in found)
+    return found, stream[:size], error
+
+
+def chunked(pieces: Sequence[bytes]) -> Result:
+    """The same for a stream in pieces."""
+    reader = StreamReader(measure())
+    found: list[Event] = []
+    data = b""
+    try:
+        for piece in pieces:
+            for got in reader.feed(piece):
+                found.append(got.event)
+                data += got.data
+        for got in reader.close():
+            found.append(got.event)
+            data += got.data
+    except DecodeError as caught:
+        return found, data, (caught.code, str(caught))
+    return found, data, None
+
+
+def pairs(stream: bytes) -> list[tuple[Event, Buffer]]:
+    """Events with their payloads."""
+    return [
+        (event, payload_of(event, stream, 0) if isinstance(event, Section) else b"")
+        for event in events(stream)
+    ]
+
+
+def refused(stream: bytes) -> DecodeError:
+    with pytest.raises(DecodeError) as caught:
+        events(stream)
+    assert not isinstance(caught.value, Truncated)
+    return caught.value

@@ -162,7 +162,7 @@ class Reader:
             for member in self.plan.members:
                 if self.wants(member.name) and (member.optional or self._after_break(member.name)):
                     code(f"{_var(member.name)} = None")
-            with code.guard("_DecodeError", index):
+            with code.guard("_CodecError", index):
                 if self.framed:
                     code("outer = buf, size")
                     code("buf, pos, size = _w.closed(buf, pos, _w.STRUCT)")
@@ -316,7 +316,7 @@ class Reader:
 
     def _value(self, name: str, node: plan.Node) -> None:
         target = _var(name) if self.wants(name) else None
-        with self.code.guard("_DecodeError", repr(name)):
+        with self.code.guard("_CodecError", repr(name)):
             self._with_target(node, target)
 
     def _with_target(self, node: plan.Node, target: str | None) -> None:
@@ -338,7 +338,7 @@ class Reader:
     def _keep(self, keep: plan.Keep) -> None:
         name, state = keep.value.name, param_name(keep.value.name)
         with self.code.block(f"if {self.expr(keep.condition)}:"):
-            with self.code.guard("_DecodeError", repr(name)):
+            with self.code.guard("_CodecError", repr(name)):
                 if self.framed:
                     self.item(keep.value.node, state)
                 else:
@@ -468,7 +468,7 @@ class Reader:
         if not target and not index.startswith("len("):
             code(f"{index} += 1")
         one = code.temporary("e") if target else None
-        with code.guard("_DecodeError", index):
+        with code.guard("_CodecError", index):
             self.node(node, one)
         if target:
             code(f"{target}.append({one})")
@@ -495,7 +495,7 @@ class Reader:
         index = code.temporary("i")
         with code.block(f"for {index} in range({count}):"):
             one = code.temporary("e") if target else None
-            with code.guard("_DecodeError", index):
+            with code.guard("_CodecError", index):
                 self.node(rep.node, one)
             if target:
                 code(f"{target}.append({one})")
@@ -551,7 +551,7 @@ class Reader:
             one = code.temporary("e")
             if not target:
                 code(f"{count} += 1")
-            with code.guard("_DecodeError", count):
+            with code.guard("_CodecError", count):
                 builder.node(total.call, one)
             code(f"{left} -= {one}.{attribute(total.member)}")
             if target:
@@ -571,7 +571,7 @@ class Reader:
             code("pos += 1")
             key = code.temporary("e") if target else None
             value = code.temporary("e") if target else None
-            with code.guard("_DecodeError", found):
+            with code.guard("_CodecError", found):
                 self.node(pairs.key, key)
                 self.node(pairs.value, value)
             code(f"{found} += 1")
@@ -592,7 +592,7 @@ class Reader:
             there = f"{mask} >> {index} & 1"
         with code.block(f"for {index} in range({self.expr(maybe.count)}):"):
             one = code.temporary("e") if target else None
-            with code.guard("_DecodeError", index):
+            with code.guard("_CodecError", index):
                 with code.block(f"if {there}:"):
                     if maybe.mask is None:
                         code("pos += 1")
@@ -739,7 +739,7 @@ class Reader:
         outer, end, n = self._enter(count, target)
         index, one = code.temporary("i"), code.temporary("e")
         with code.block(f"for {index} in range({n}):"):
-            with code.guard("_DecodeError", index):
+            with code.guard("_CodecError", index):
                 self.item(node, one)
             code(f"{target}.append({one})")
         self._leave(outer, end)
@@ -756,7 +756,7 @@ class Reader:
             code(f"{mask} = {self.expr(maybe.mask)}")
             there = f"{mask} >> {index} & 1"
         with code.block(f"for {index} in range({n}):"):
-            with code.guard("_DecodeError", index):
+            with code.guard("_CodecError", index):
                 code("_w.place(buf, pos, 1)")
                 with code.block(f"if {there}:"):
                     self.item(node, one)
@@ -773,7 +773,7 @@ class Reader:
         with code.block(f"if {n} % 2:"):
             code(f"_w.bad_count(pos, {n}, {n} - 1)")
         with code.block(f"for {index} in range({n} // 2):"):
-            with code.guard("_DecodeError", index):
+            with code.guard("_CodecError", index):
                 self.item(key, one)
                 self.item(value, two)
             code(f"{target}.append(({one}, {two}))")
@@ -852,7 +852,7 @@ class Reader:
         word = "if"
         for index, sub in enumerate(self.plan.subsections):
             head = f"{word} name == {sub.wire.encode()!r} and last < {index}:"
-            with code.block(head), code.guard("_DecodeError", repr(sub.name)):
+            with code.block(head), code.guard("_CodecError", repr(sub.name)):
                 code(f"last = {index}")
                 low, high = min(sub.minimum, 255), sub.version
                 code(f"_w.check_version(version_, {low}, {high}, {at})")

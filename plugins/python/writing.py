@@ -58,7 +58,7 @@ class Writer:
             code("put_ = put")
             code("items: list[bytes] = []")
         with code.block("for index, value in enumerate(rounds):"):
-            with code.guard("_EncodeError", "index"):
+            with code.guard("_CodecError", "index"):
                 if self.framed:
                     code("out: list[bytes] = []")
                     code("put = out.append")
@@ -81,7 +81,7 @@ class Writer:
                 case plan.Run():
                     self._run(step)
                 case plan.Value(name=name, node=node):
-                    with self.code.guard("_EncodeError", repr(name)):
+                    with self.code.guard("_CodecError", repr(name)):
                         self._top(node, _field(name))
                 case plan.Gate(condition=condition, steps=inner):
                     with self.code.block(f"if {self.expr(condition)}:"):
@@ -116,7 +116,7 @@ class Writer:
         code, name = self.code, keep.value.name
         state = param_name(name)
         with code.block(f"if {self.expr(keep.condition)}:"):
-            with code.guard("_EncodeError", repr(name)):
+            with code.guard("_CodecError", repr(name)):
                 self._top(keep.value.node, _field(name))
             code(f"{state} = {_field(name)}")
         if self.write:
@@ -227,7 +227,7 @@ class Writer:
                 index = code.temporary("i")
                 with code.block(f"for {index}, ({one}, {two}) in enumerate({value}):"):
                     self._out('b"\\1"', "1")
-                    with code.guard("_EncodeError", index):
+                    with code.guard("_CodecError", index):
                         self.node(key, one)
                         self.node(inner, two)
                 self._out('b"\\0"', "1")
@@ -261,7 +261,7 @@ class Writer:
         with code.block(f"for {index}, {one} in enumerate({value}):"):
             if before:
                 self._out(repr(before), str(len(before)))
-            with code.guard("_EncodeError", index):
+            with code.guard("_CodecError", index):
                 self.node(node, one)
 
     def _stop(self, stop: plan.Stop, value: str) -> None:
@@ -284,7 +284,7 @@ class Writer:
         self._check(value, self.expr(maybe.count))
         one, index = code.temporary("e"), code.temporary("i")
         with code.block(f"for {index}, {one} in enumerate({value}):"):
-            with code.guard("_EncodeError", index):
+            with code.guard("_CodecError", index):
                 self._there(maybe, one, index)
                 with code.block(f"if {one} is None:"):
                     self._out('b"0"', "1")
@@ -399,7 +399,7 @@ class Writer:
         assert isinstance(call, plan.Call)
         function = self.link.name("put", call.key)
         with self.code.block(f"for {index}, {one} in enumerate({value}):"):
-            with self.code.guard("_EncodeError", index):
+            with self.code.guard("_CodecError", index):
                 self.code(f"{function}(put, {one})")
 
     def _open(self) -> tuple[str, str]:
@@ -419,7 +419,7 @@ class Writer:
         outer, inner = self._open()
         one, index = code.temporary("e"), code.temporary("i")
         with code.block(f"for {index}, {one} in enumerate({value}):"):
-            with code.guard("_EncodeError", index):
+            with code.guard("_CodecError", index):
                 self.item(node, one)
         self._close(outer, inner, f"len({value})")
 
@@ -428,7 +428,7 @@ class Writer:
         outer, inner = self._open()
         one, index = code.temporary("e"), code.temporary("i")
         with code.block(f"for {index}, {one} in enumerate({value}):"):
-            with code.guard("_EncodeError", index):
+            with code.guard("_CodecError", index):
                 self._there(maybe, one, index)
                 with code.block(f"if {one} is None:"):
                     code(f"put(_w.item_header({_NULL}, 0))")
@@ -442,7 +442,7 @@ class Writer:
         one, two = code.temporary("e"), code.temporary("e")
         index = code.temporary("i")
         with code.block(f"for {index}, ({one}, {two}) in enumerate({value}):"):
-            with code.guard("_EncodeError", index):
+            with code.guard("_CodecError", index):
                 self.item(key, one)
                 self.item(node, two)
         self._close(outer, inner, f"2 * len({value})")
@@ -465,7 +465,7 @@ class Writer:
             value = _field(sub.name)
             called = self.link.plan(sub.call.key)
             with self.code.block(f"if {value} is not None:"):
-                with self.code.guard("_EncodeError", repr(sub.name)):
+                with self.code.guard("_CodecError", repr(sub.name)):
                     self._subsection(sub, called, value)
 
     def _subsection(self, sub: plan.Subsection, called: plan.Plan, value: str) -> None:

@@ -200,13 +200,13 @@ def write_frame(frame: Frame) -> bytes:
 def _check_start(buf: Buffer, pos: int) -> None:
     """Refuse what cannot become a frame, however little of it is here; ask for the whole header."""
     have = len(buf) - pos
-    start = bytes(buf[pos : pos + len(MAGIC)])
-    if start != MAGIC[: len(start)]:
-        raise DecodeError(
-            f"a frame's magic {MAGIC.hex()} expected, found {start.hex()}",
-            offset=pos,
-            code="bad-magic",
-        )
+    for at, expected in enumerate(MAGIC[:have], pos):
+        if buf[at] != expected:
+            raise DecodeError(
+                f"byte {expected:02x} of the magic VMSF expected, found {buf[at]:02x}",
+                offset=at,
+                code="bad-magic",
+            )
     if have > 4 and buf[pos + 4] != FORMAT:
         raise DecodeError(
             f"frame format {FORMAT} expected, found {buf[pos + 4]}",

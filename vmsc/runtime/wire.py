@@ -14,7 +14,7 @@ from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, EncodeError, ParamError, Truncated
 
 __all__ = [
-    "ARRAY", "BYTES", "FIXED", "LIST", "NULL", "STRUCT", "SUBSECTION", "array", "array_header",
+    "ARRAY", "BYTES", "FIXED", "Missing", "LIST", "NULL", "STRUCT", "SUBSECTION", "array", "array_header",
     "bad_choice", "bad_choice_value", "bad_count", "bad_sum", "broken", "broken_value",
     "bytes_item", "check_version", "closed", "count", "filled", "finished", "flag", "item",
     "item_header", "leftover", "listed", "loop_end", "marker", "masked", "no_stop", "not_here",
@@ -36,10 +36,33 @@ ITEM_LIMIT = (1 << 32) - 1
 # --- parameters and versions ----------------------------------------------------------------------
 
 
-def param(name: str, value: object, low: int, high: int) -> int:
-    """A number parameter, within its bounds. Raises ParamError."""
+class Missing:
+    """Stands for a parameter that was not given. Whatever reads it raises ParamError, so that one which
+    this very input does not need is not asked for."""
+
+    __slots__ = ("name", "wanted")
+
+    def __init__(self, name: str, wanted: str) -> None:
+        self.name = name
+        self.wanted = wanted
+
+    def _needed(self, *_: object) -> NoReturn:
+        message = f"the parameter '{self.name}' is not given ({self.wanted})"
+        raise ParamError(message, name=self.name)
+
+    __bool__ = __index__ = __int__ = __hash__ = __eq__ = __ne__ = _needed  # type: ignore[assignment]
+    __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = __sub__ = __rsub__ = _needed
+    __mul__ = __rmul__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _needed
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __neg__ = __invert__ = _needed
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __format__ = _needed  # type: ignore[assignment]
+
+
+def param(name: str, value: object, low: int, high: int) -> Any:
+    """A number parameter within its bounds, or what stands for a missing one. Raises ParamError."""
     if value is None:
-        raise ParamError(f"the parameter '{name}' is not given ({low} to {high})", name=name)
+        return Missing(name, f"{low} to {high}")
+    if isinstance(value, Missing):
+        return value
     if not isinstance(value, int):
         raise ParamError(f"the parameter '{name}' is a number, not {value!r}", name=name)
     if not low <= value <= high:
@@ -48,14 +71,14 @@ def param(name: str, value: object, low: int, high: int) -> int:
     return value
 
 
-def word_param(name: str, value: object, words: Sequence[str]) -> str:
-    """A word parameter, one of `words`. Raises ParamError."""
+def word_param(name: str, value: object, words: Sequence[str]) -> Any:
+    """A word parameter, one of `words`, or what stands for a missing one. Raises ParamError."""
     wanted = ", ".join(words)
     if value is None:
-        raise ParamError(f"the parameter '{name}' is not given (one of {wanted})", name=name)
-    if value not in words:
+        return Missing(name, f"one of {wanted}")
+    if not isinstance(value, Missing) and value not in words:
         raise ParamError(f"the parameter '{name}' is {value!r}, not one of {wanted}", name=name)
-    return str(value)
+    return value
 
 
 def check_version(version: int, low: int, high: int, offset: int | None) -> None:

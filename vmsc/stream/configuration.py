@@ -55,7 +55,7 @@ def _peek(buf: Buffer, pos: int, final: bool) -> bytes | None:
         return None
     if have >= 2 and buf[pos + 1] <= len(_NAME):
         return None
-    size = 2 + buf[pos + 1] if have >= 2 else 2
+    size = 2 + buf[pos + 1] if have >= 2 else 1 + min(have, 1)
     name = bytes(buf[pos + 2 : pos + size])
     if not name.startswith(_NAME[: len(name)]):
         return None

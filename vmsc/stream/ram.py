@@ -191,10 +191,8 @@ def walk_ram(buf: Buffer, pos: int, form: RamFormat) -> Iterator[RamItem]:
 def _advance(buf: Buffer, pos: int, form: RamFormat) -> tuple[int, bool]:
     """As far as whole items go, and whether that is the payload's end. The common words first."""
     mask = form.page_size - 1
-    same, zero = Flag.PAGE | Flag.CONTINUE, Flag.ZERO | Flag.CONTINUE
-    page = 8 + form.page_size
-    plain, zeroed, eos = int(same), int(zero), int(Flag.EOS)
-    unpack, size = _WORD.unpack_from, len(buf)
+    plain, zeroed, eos = int(Flag.PAGE) | _CONTINUE, int(Flag.ZERO) | _CONTINUE, int(Flag.EOS)
+    unpack, size, page = _WORD.unpack_from, len(buf), 8 + form.page_size
     while pos + 8 <= size:
         flags = unpack(buf, pos)[0] & mask
         if flags == plain and pos + page <= size:
@@ -205,11 +203,9 @@ def _advance(buf: Buffer, pos: int, form: RamFormat) -> tuple[int, bool]:
             return pos + 8, True
         else:
             try:
-                item, pos = read_item(buf, pos, form)
+                _, pos = read_item(buf, pos, form)
             except Truncated:
                 break
-            if isinstance(item, Sync) and item.flag is Flag.EOS:
-                return pos, True
     return pos, False
 
 

@@ -53,9 +53,10 @@ def read_stream(
 class StreamReader:
     """Events from bytes that come in pieces.
 
-    `feed` gives what has become whole; `need` says how many more bytes can be used at once, and
-    `state` where the reader is. `close` says that there is no more. After an error the reader is
-    of no more use: it raises the same error again.
+    `feed` gives what has become whole; `need` says how many more bytes can be used at once, `held`
+    how many wait for them, and `state` where the reader is. `close` says that there is no more. An
+    event of more than `limit` bytes is refused, if it can be before it is here. After an error the
+    reader is of no more use: it raises the same error again.
     """
 
     def __init__(
@@ -63,16 +64,22 @@ class StreamReader:
         measure: Measure,
         state: State | None = None,
         *,
+        limit: int | None = None,
         configuration: Callable[[Buffer, int, bool], int] = configuration_end,
     ) -> None:
         self.state = state or State()
         self.need = 1
         self._measure = measure
         self._configuration = configuration
+        self._limit = limit
         self._buf = bytearray()
         self._pos = 0
         self._wanted = 0  # the length of buffer without which the next step is in vain
         self._error: DecodeError | None = None
+
+    @property
+    def held(self) -> int:
+        return len(self._buf) - self._pos
 
     def feed(self, data: Buffer) -> Iterator[Piece]:
         """The pieces that are whole now, found as they are asked for. None is lost: those that
@@ -93,6 +100,7 @@ class StreamReader:
             self._buf = self._buf + data
 
     def _drop(self) -> None:
+        """Forget the bytes that were given out."""
         self._buf = self._buf[self._pos :]
         base = self.state.base + self._pos
         self.state = msgspec.structs.replace(self.state, base=base)
@@ -100,7 +108,16 @@ class StreamReader:
         self._pos = 0
 
     def _pieces(self, final: bool) -> Iterator[Piece]:
-        while (found := self._step(final)) is not None:
+        while True:
+            if self._error is not None:
+                raise self._error
+            try:
+                found = self._step(final)
+            except DecodeError as error:
+                self._error = error
+                raise
+            if found is None:
+                return
             event, end, self.state = found
             with memoryview(self._buf) as view:
                 piece = Piece(event, bytes(view[self._pos : end]))
@@ -108,27 +125,33 @@ class StreamReader:
             yield piece
 
     def _step(self, final: bool) -> tuple[Event, int, State] | None:
-        if self._error is not None:
-            raise self._error
         missing = self._wanted - len(self._buf)
         if missing > 0 and not final:
             self.need = missing
             return None
         try:
-            return step(
+            found = step(
                 *(self._buf, self._pos, self.state, self._measure),
                 final=final,
                 configuration=self._configuration,
             )
         except Truncated as error:
             if final:
-                self._error = error
                 raise
+            self._check_limit(self.held + error.need)
             if isinstance(error, Paused):
                 self.state = msgspec.structs.replace(self.state, done=error.done)
             self.need = error.need
             self._wanted = len(self._buf) + error.need
             return None
-        except DecodeError as error:
-            self._error = error
-            raise
+        if found is not None:
+            self._check_limit(found[0].size)
+        return found
+
+    def _check_limit(self, size: int) -> None:
+        if self._limit is not None and size > self._limit:
+            raise DecodeError(
+                f"what begins here is over the limit of {self._limit} bytes",
+                offset=self.state.base + self._pos,
+                code="limit",
+            )

@@ -139,9 +139,10 @@ def _read(
 
 
 def _file_header(buf: Buffer, pos: int, state: State) -> tuple[Event, int, Change]:
-    start = bytes(buf[pos : pos + 4])
-    if start != _MAGIC[: len(start)]:
-        raise refuse("bad-magic", f"QEVM ({_MAGIC.hex()}) expected, found {start.hex()}", pos)
+    for at, expected in enumerate(_MAGIC[: len(buf) - pos], pos):
+        if buf[at] != expected:
+            message = f"byte {expected:02x} of the magic QEVM expected, found {buf[at]:02x}"
+            raise refuse("bad-magic", message, at)
     want(buf, pos, 8, "header")
     version = be32(buf, pos + 4, "header")
     if version != _VERSION:
