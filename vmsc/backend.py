@@ -1,4 +1,5 @@
-"""What plugins give to vmsc: backends, wire types, transforms, section handlers, checks and importers, as frozen records.
+"""What plugins give to vmsc, as frozen records: backends, wire types, transforms, section handlers,
+checks and importers.
 
 A plugin module returns them from the hooks of `hookspecs`; nothing here is a class to inherit from.
 """
@@ -49,9 +50,11 @@ class PythonName:
 class WireType:
     """A type that a field may name.
 
-    In Python, `python` names the functions `decode(buf, pos) -> (value, end)`, `encode(value) -> bytes` and `type`, what
-    an annotation calls the value. decode raises DecodeError or Truncated and nothing else. `code` holds what
-    other backends need, by backend name.
+    In Python, `python` names the functions `decode(buf, pos) -> (value, end)`, `encode(value) ->
+    bytes` and `type`, what an annotation calls the value. decode raises DecodeError or Truncated
+    and nothing else, encode EncodeError; `buf` may be bytes, a bytearray or a memoryview, and ends
+    where the enclosing part of the input ends. `code` holds what other backends need, by backend
+    name.
     """
 
     name: str
@@ -62,17 +65,24 @@ class WireType:
 
 @dataclass(frozen=True)
 class Transform:
-    """A pair of functions, wire number to value and back, for `via`."""
+    """A pair of functions, wire number to value and back, for `via`. Each refuses with ValueError.
+
+    `type` is what an annotation calls the value; None: it is a number like that on the wire.
+    """
 
     name: str
     summary: str
     to_value: PythonName
     to_wire: PythonName
+    type: PythonName | None = None
 
 
 @dataclass(frozen=True)
 class SectionHandler:
-    """Codecs for sections that no description covers: `find(name, instance, version)` gives one, or None."""
+    """Codecs for sections that no description covers.
+
+    `find(name, instance, version)` gives a `vmsc.runtime.codec.Codec`, or None.
+    """
 
     name: str
     summary: str
@@ -91,7 +101,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Importer:
-    """Another source of descriptions: `vmsc import NAME FILE -o DIR`. `run(data, options)` gives the files to write."""
+    """Another source of descriptions: `vmsc import NAME FILE -o DIR`.
+
+    `run(data, options)` gives the files to write.
+    """
 
     name: str
     summary: str
@@ -109,7 +122,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Context:
-    """What a backend works on. `modules`: those to write, in order of use; `types` and `transforms` are plugins'."""
+    """What a backend works on.
+
+    `modules`: those to write, in order of use; `types` and `transforms` are plugins'.
+    """
 
     program: plan.Program
     modules: tuple[ir.Module, ...]
@@ -120,7 +136,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Backend:
-    """`generate` yields artifacts and never writes files; the same context always gives the same text."""
+    """`generate` yields artifacts and writes no files; the same context gives the same text."""
 
     name: str
     summary: str

@@ -1,4 +1,6 @@
-"""The driver: paths -> checked schema -> program -> artifacts, as a list of phases. Prints nothing, writes nothing."""
+"""The driver: paths -> checked schema -> program -> artifacts, as a list of phases. Prints
+nothing, writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def generate(
     backend: Backend,
     host: Host,
     report: Report,
-    options: Mapping[str, str] = {},  # noqa: B006  (never written)
+    options: Mapping[str, str] = {},
 ) -> list[Artifact]:
     """A backend's artifacts, sorted by path. Raises OutputError for paths outside the folder."""
     defaults = {o.name: o.default for o in backend.options}

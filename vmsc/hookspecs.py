@@ -1,7 +1,8 @@
-"""The hooks that a plugin may implement. Each returns records of `vmsc.backend`; all are called once, when vmsc starts.
+"""The hooks that a plugin may implement. Each returns records of `vmsc.backend`; all are called
+once, when vmsc starts.
 
-A plugin is a module (or an object) with functions of these names under `@vmsc.hookspecs.hook`, found by the
-entry-point group `vmsc.plugins`, or given with `-p FILE|MODULE`.
+A plugin is a module (or an object) with functions of these names under `@vmsc.hookspecs.hook`,
+found by the entry-point group `vmsc.plugins`, or given with `-p FILE|MODULE`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The host: finds plugins, asks each hook once, and keeps what they add, by name and with its giver.
+"""The host: finds plugins, asks each hook once, keeps what they add by name and with its giver.
 
 The built-in backends come in by the same door: entry points of the group `vmsc.plugins`.
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import keyword
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from inspect import isfunction
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -18,7 +21,16 @@ from typing import Any, TypeVar
 import pluggy
 
 from vmsc import hookspecs
-from vmsc.backend import Backend, Check, Importer, SectionHandler, Transform, WireType
+from vmsc.backend import (
+    Backend,
+    Check,
+    Importer,
+    PythonName,
+    SectionHandler,
+    Transform,
+    WireType,
+)  # fmt: skip
+from vmsc.ir import SCALARS
 
 __all__ = ["Host", "Plugin", "PluginError", "load_host"]
 
@@ -61,7 +73,8 @@ class Host:
             raise
         except Exception as fault:
             giver = self.givers.get((kind, name), "?")
-            message = f"plugin '{giver}': its {kind} '{name}' raised {type(fault).__name__}: {fault}"
+            raised = f"{type(fault).__name__}: {fault}"
+            message = f"plugin '{giver}': its {kind} '{name}' raised {raised}"
             raise PluginError(message) from fault
 
 
@@ -75,15 +88,46 @@ _HOOKS: dict[str, tuple[str, type]] = {
 }
 
 
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
+def _taken(name: str, path: Path) -> str | None:
+    """Where another module of this name comes from, or None."""
+    module = sys.modules.get(name)
+    origin: str | None = "vmsc's own process"
+    if module is not None:
+        origin = getattr(module, "__file__", None) or origin
+    else:
+        found = importlib.util.find_spec(name)
+        if found is None:
+            return None
+        origin = found.origin or origin
+    same = Path(origin).exists() and Path(origin).samefile(path)
+    return None if same else origin
+
+
 def _module_from_file(path: Path) -> ModuleType:
     """Import a file as a module of its own name, so that generated code can import it again."""
     name = path.stem
+    if not _is_name(name):
+        raise PluginError(f"plugin '{path}': '{name}' is no module name: rename the file")
+    origin = _taken(name, path)
+    if origin is not None:
+        message = f"plugin '{path}': there is another module '{name}' ({origin}): rename the file"
+        raise PluginError(message)
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise PluginError(f"plugin '{path}': not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 
@@ -106,50 +150,77 @@ def _origin(module: Any) -> str:
     return str(getattr(module, "__file__", None) or getattr(module, "__name__", "?"))
 
 
+def _add(manager: pluggy.PluginManager, module: ModuleType, name: str, where: str) -> bool:
+    """Register a plugin once; False if it was. Raises PluginError for a name that another has."""
+    if manager.is_registered(module):
+        return False
+    other = manager.get_plugin(name)
+    if other is not None:
+        raise PluginError(f"two plugins are called '{name}': {_origin(other)} and {where}")
+    try:
+        manager.register(module, name)
+    except pluggy.PluginValidationError as fault:
+        raise PluginError(f"plugin '{name}' ({where}): {_flat(fault)}") from fault
+    return True
+
+
+def _flat(fault: Exception) -> str:
+    """An error's message on one line."""
+    return " ".join(str(fault).split())
+
+
+def _entry(entry: EntryPoint) -> tuple[ModuleType, str]:
+    """An installed plugin, and where it comes from."""
+    dist = entry.dist
+    where = f"{dist.name} {dist.version}" if dist else entry.value
+    try:
+        return entry.load(), where
+    except Exception as fault:
+        message = f"cannot be loaded: {type(fault).__name__}: {fault}"
+        raise PluginError(f"plugin '{entry.name}' ({where}, {entry.value}) {message}") from fault
+
+
 def _register(manager: pluggy.PluginManager, named: Sequence[str]) -> dict[str, str]:
     """Register entry points and the named plugins; their origins by plugin name."""
     origins: dict[str, str] = {}
     for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
-        try:
-            module = entry.load()
-        except Exception as fault:
-            message = f"plugin '{entry.name}' ({entry.value}) cannot be loaded: {fault}"
-            raise PluginError(message) from fault
-        dist = entry.dist
-        where = f"{dist.name} {dist.version}" if dist else entry.value
-        if not manager.is_registered(module):
-            manager.register(module, entry.name)
+        module, where = _entry(entry)
+        if _add(manager, module, entry.name, where):
             origins[entry.name] = where
     for name in named:
         module = _load(name)
-        if not manager.is_registered(module):
-            own = module.__name__
-            if manager.has_plugin(own):
-                raise PluginError(f"two plugins are called '{own}'; the second is {name}")
-            manager.register(module, own)
-            origins[own] = _origin(module)
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as fault:
-        raise PluginError(f"{fault}; the hooks are {', '.join(_HOOKS)}") from fault
+        where = _origin(module)
+        if _add(manager, module, module.__name__, where):
+            origins[module.__name__] = where
     return origins
 
 
-def _check_names(manager: pluggy.PluginManager) -> None:
-    """A function called vmsc_something that no hook is called is a misspelling."""
+def _check_hooks(manager: pluggy.PluginManager) -> None:
+    """A function called vmsc_something is a hook: not a misspelt one, and marked as one."""
+    known = ", ".join(_HOOKS)
     for name, module in manager.list_name_plugin():
-        for attribute in vars(module) if isinstance(module, ModuleType) else ():
-            if attribute.startswith("vmsc_") and attribute not in _HOOKS:
-                known = ", ".join(_HOOKS)
+        for attribute, value in vars(module).items():
+            if not attribute.startswith("vmsc_") or not isfunction(value):
+                continue
+            if attribute not in _HOOKS:
                 raise PluginError(f"plugin '{name}': no hook '{attribute}'; the hooks are {known}")
+            if not hasattr(value, f"{hookspecs.PROJECT}_impl"):
+                raise PluginError(f"plugin '{name}': '{attribute}' lacks @vmsc.hookspecs.hook")
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as fault:
+        raise PluginError(f"{_flat(fault)}; the hooks are {known}") from fault
 
 
 def load_host(named: Sequence[str] = ()) -> Host:
-    """All plugins that are installed, and those that are named (a file or a module). Raises PluginError."""
+    """All plugins that are installed, and those that are named (a file or a module).
+
+    Raises PluginError.
+    """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     origins = _register(manager, named)
-    _check_names(manager)
+    _check_hooks(manager)
     found: dict[str, dict[str, Any]] = {hook: {} for hook in _HOOKS}
     givers: dict[tuple[str, str], str] = {}
     adds: dict[str, list[str]] = {name: [] for name in origins}
@@ -167,13 +238,56 @@ def load_host(named: Sequence[str] = ()) -> Host:
 
 
 def _ask(call: Any, hook: str, record: type) -> list[Any]:
+    plugin = call.plugin_name
     try:
         given = list(call.function())
     except Exception as fault:
-        message = f"plugin '{call.plugin_name}': {hook} raised {type(fault).__name__}: {fault}"
+        message = f"plugin '{plugin}': {hook} raised {type(fault).__name__}: {fault}"
         raise PluginError(message) from fault
     for each in given:
         if not isinstance(each, record):
-            message = f"plugin '{call.plugin_name}': {hook} gave {each!r}, not a {record.__name__}"
+            message = f"plugin '{plugin}': {hook} gave {each!r}, not a {record.__name__}"
             raise PluginError(message)
+        fault_found = _unfit(each)
+        if fault_found:
+            kind = _HOOKS[hook][0]
+            raise PluginError(f"plugin '{plugin}': its {kind} '{each.name}' {fault_found}")
     return given
+
+
+# Words that stand before a type or are one; a wire type of such a name could never be named.
+_WORDS = frozenset({*SCALARS, "bytes", "bitmap", "string8", "string32"})
+_FUNCTIONS = frozenset({"decode", "encode", "type"})
+
+
+def _unfit(each: Any) -> str:
+    """What is wrong with a record ("" if nothing): its name, and the functions that it names."""
+    match each:
+        case WireType(name=name, python=python):
+            if set(python) != _FUNCTIONS:
+                wanted = ", ".join(sorted(_FUNCTIONS))
+                return f"has {', '.join(sorted(python)) or 'nothing'} for Python, not {wanted}"
+            functions: dict[str, PythonName] = dict(python)
+        case Transform(name=name):
+            functions = {"to_value": each.to_value, "to_wire": each.to_wire}
+            functions |= {} if each.type is None else {"type": each.type}
+        case _:
+            good = re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(each.name))
+            return "" if good else "has a name that is not of letters, digits, '-', '_' and '.'"
+    if not (name.isascii() and name.isidentifier()):
+        return "has a name that the language cannot write: letters, digits and '_' alone"
+    if name in _WORDS:
+        return "has the name of one of the language's own types"
+    return next((f for use, at in functions.items() if (f := _missing(use, at))), "")
+
+
+def _missing(use: str, at: PythonName) -> str:
+    """What is wrong with the name of a function ("" if nothing): generated code will import it."""
+    spelt = f"{at.module}.{at.function}"
+    if not all(map(_is_name, spelt.split("."))):
+        return f"names '{spelt}' for {use}, which no import can reach"
+    try:
+        module = importlib.import_module(at.module)
+    except Exception as fault:
+        return f"names '{spelt}' for {use}: {type(fault).__name__}: {fault}"
+    return "" if hasattr(module, at.function) else f"names '{spelt}' for {use}, which is not there"

@@ -1,8 +1,8 @@
 """The meaning of a schema: descriptions with every name resolved and every expression bounded.
 
-Made by `resolve`, judged by `checks`, taken apart by `lower`. Frozen; knows nothing of a target language.
-Descriptions are named by a key (`std.pci:PciDevice`), so that data stay a tree; Schema.descriptions lists what
-is used before its user.
+Made by `resolve`, judged by `checks`, taken apart by `lower`. Frozen; knows nothing of a target
+language. Descriptions are named by a key (`std.pci:PciDevice`), so that data stay a tree;
+Schema.descriptions lists what is used before its user.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Version:
 
 @dataclass(frozen=True)
 class Ref:
-    """A name of the description at hand: `kind` is field, let or param. `optional`: it may be absent and reads as 0.
+    """A name of the description at hand: `kind` is field, let or param. `optional`: it may be
+    absent and reads as 0.
 
     `low` and `high` bound a number; both None: not a number (bytes, a description, a list).
     """
@@ -62,7 +63,9 @@ class Member:
 
 @dataclass(frozen=True)
 class At:
-    """An element of an array, or a byte of bytes. `size`: how many elements there are at least (0: not known)."""
+    """An element of an array, or a byte of bytes. `size`: how many elements there are at least
+    (0: not known).
+    """
 
     of: Expr
     index: Expr
@@ -72,7 +75,9 @@ class At:
 
 @dataclass(frozen=True)
 class Operation:
-    """Operators as in Python; functions by name (min max ceil_div align bit length). Bounded like a number."""
+    """Operators as in Python; functions by name (min max ceil_div align bit length). Bounded
+    like a number.
+    """
 
     op: str
     operands: tuple[Expr, ...]
@@ -88,7 +93,9 @@ Expr = Number | Text | Version | Ref | Member | At | Operation
 
 @dataclass(frozen=True)
 class Scalar:
-    """A number of `size` bytes: `name` as in the language (u32, bool, timer, ...), `order` big or little."""
+    """A number of `size` bytes: `name` as in the language (u32, bool, timer, ...), `order` big
+    or little.
+    """
 
     name: str
     size: int
@@ -185,7 +192,9 @@ class Within:
 
 @dataclass(frozen=True)
 class Use:
-    """A nested description; `arguments` bind its parameters, all of them; `version` where it is not its own."""
+    """A nested description; `arguments` bind its parameters, all of them; `version` where it is
+    not its own.
+    """
 
     key: str
     arguments: tuple[tuple[str, Expr], ...] = ()
@@ -230,7 +239,9 @@ Type = (
 
 @dataclass(frozen=True)
 class Param:
-    """See runtime.codec.Param. `outer`: bound by itself to an earlier field of that name in an enclosing description."""
+    """See runtime.codec.Param. `outer`: bound by itself to an earlier field of that name in an
+    enclosing description.
+    """
 
     name: str
     kind: str
@@ -246,7 +257,9 @@ class Param:
 
 @dataclass(frozen=True)
 class Field:
-    """`name` is the identifier, `wire` QEMU's name. Present: always, `since` a version, or `when` an expression."""
+    """`name` is the identifier, `wire` QEMU's name. Present: always, `since` a version, or
+    `when` an expression.
+    """
 
     name: str
     wire: str

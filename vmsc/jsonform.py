@@ -1,8 +1,10 @@
-"""Values and their JSON: the form that `vmsc decode` writes and `vmsc encode` reads. Keeps every value.
+"""Values and their JSON: the form that `vmsc decode` writes and `vmsc encode` reads. Keeps every
+value.
 
-64-bit integers are decimal strings (numbers are taken back), bytes are hex, a bool is true or false (another byte is a
-number), a float that JSON cannot say is its 16 hex digits, a choice is {"kind of arm": value}.
-The form is found from the types of the generated classes; docs/decode.schema.json describes it.
+64-bit integers are decimal strings (numbers are taken back), bytes are hex, a bool is true or
+false (another byte is a number), a float that JSON cannot say is its 16 hex digits, a choice is
+{"kind of arm": value}. The form is found from the types of the generated classes;
+docs/decode.schema.json describes it.
 """
 
 from __future__ import annotations

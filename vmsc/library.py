@@ -1,7 +1,8 @@
 """The library: schemas -> codecs that are ready to use, found by a section's name.
 
-Generated modules are kept in a cache folder, under a digest of all that they are made from, so that reading a
-stream does not begin with compiling schemas. Without a folder to write to, they are made in memory.
+Generated modules are kept in a cache folder, under a digest of all that they are made from, so
+that reading a stream does not begin with compiling schemas. Without a folder to write to, they
+are made in memory.
 """
 
 from __future__ import annotations
@@ -133,7 +134,9 @@ def _compile(schemas: Sequence[Path], plugins: Sequence[str]) -> tuple[_Index, d
 
 
 def _handlers(plugins: Sequence[str]) -> list[Callable[[str, int, int], Codec | None]]:
-    """Plugins' section handlers. (Installed plugins alone are asked by name: loading all costs time.)"""
+    """Plugins' section handlers. (Installed plugins alone are asked by name: loading all costs
+    time.)
+    """
     from vmsc.host import load_host
 
     host = load_host(plugins)

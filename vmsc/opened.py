@@ -1,7 +1,7 @@
 """An opened stream: its events, with the codec and parameters of each section, and its values.
 
-bytes -> entries -> values, and values -> bytes. Knows QEMU's streams and framed checkpoints alike; the commands that
-read are short because of it. Pure: nothing is printed or written here.
+bytes -> entries -> values, and values -> bytes. Knows QEMU's streams and framed checkpoints
+alike; the commands that read are short because of it. Pure: nothing is printed or written here.
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ from vmsc.library import Library
 from vmsc.runtime.checkpoint import decode_checkpoint
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import CodecError, DecodeError, ParamError, Truncated
-from vmsc.runtime.frame import MAGIC, Frame, Kind
+from vmsc.runtime.frame import MAGIC, Frame, Kind, frame_head, read_header
+from vmsc.runtime.wire import STRUCT, item_header
+from vmsc.stream.configuration import read_configuration
 from vmsc.stream.container import event_of
 from vmsc.stream.events import Configuration, Event, Section
-from vmsc.stream.configuration import read_configuration
 from vmsc.stream.lookup import unknown_section
 from vmsc.stream.ram import ram_format, ram_measure
 from vmsc.stream.reader import read_stream
 from vmsc.stream.state import Measure, SectionHeader
 
-__all__ = ["Answers", "Entry", "Value", "count_fields", "entries", "is_framed", "located", "payload"]
+__all__ = [
+    "ITEM_HEAD", "Answers", "Entry", "Value", "count_fields", "entries", "is_framed", "last_sticky", "located",
+    "payload",
+]  # fmt: skip
 
 Value = Any  # an object of a generated class
+ITEM_HEAD = 5  # a codec's framed encoding is one STRUCT item; a frame has a length of its own
 
 
 class Answers(Protocol):
@@ -42,8 +47,10 @@ class Answers(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """One event. A section has its payload (`data`: QEMU's bytes, or framed ones where `framed`), its codec (None where no
-    description covers it) and the parameters that go with it."""
+    """One event. A section has its payload (`data`: QEMU's bytes, or framed ones where
+    `framed`), its codec (None where no description covers it) and the parameters that go with
+    it.
+    """
 
     event: Event
     data: Buffer = b""
@@ -58,14 +65,15 @@ class Entry:
         try:
             return profile.decode(self.data, version=self.event.version, **self.params)
         except CodecError as fault:
-            raise located(fault, self.event) from None
+            head = ITEM_HEAD if self.framed else 0
+            raise located(fault, self.event, head) from None
 
 
-def located(fault: CodecError, section: Section) -> CodecError:
-    """The error, with the section that it is about."""
+def located(fault: CodecError, section: Section, head: int = 0) -> CodecError:
+    """The error, with the section that it is about; `head` bytes stood before its payload."""
     if isinstance(fault, DecodeError):
         fault.section, fault.instance = section.name, section.instance
-        fault.base = section.payload
+        fault.base = section.payload - head
     elif isinstance(fault, ParamError):
         instance = f"section '{section.name}' instance {section.instance}"
         way = f"give it with --param '{section.name}:{fault.name}=VALUE' or a --machine file"
@@ -93,7 +101,9 @@ def count_fields(value: Value) -> int:
 
 @dataclass
 class _Walk:
-    """What is known on the way through a stream: how often each name came, and sticky state by section id."""
+    """What is known on the way through a stream: how often each name came, and sticky state by
+    section id.
+    """
 
     library: Library
     answers: Answers
@@ -159,25 +169,25 @@ class _Walk:
 
     def remember(self, event: Section, codec: Codec, value: Value) -> None:
         """Keep the sticky state that a section leaves to the next part of its kind."""
-        for param in codec.params:
-            if param.sticky and (last := _last(value, param.name)) is not None:
-                self.sticky.setdefault(event.id, {})[param.name] = last
+        self.sticky.setdefault(event.id, {}).update(_stickies(codec, value))
 
 
-def _last(value: Value, name: str) -> Any:
+def last_sticky(value: Value, name: str) -> Any:
     """The last value that a sticky field had."""
     if isinstance(value, msgspec.Struct):
         own = getattr(value, name, None)
         if own is not None:
             return own
         parts = (getattr(value, f) for f in reversed(type(value).__struct_fields__))
-        return next((v for p in parts if (v := _last(p, name)) is not None), None)
+        return next((v for p in parts if (v := last_sticky(p, name)) is not None), None)
     if isinstance(value, list) and value and isinstance(value[-1], msgspec.Struct):
-        return next((v for p in reversed(value) if (v := _last(p, name)) is not None), None)
+        return next((v for p in reversed(value) if (v := last_sticky(p, name)) is not None), None)
     return None
 
 
-def _stream_entries(data: Buffer, library: Library, answers: Answers, deep: bool) -> Iterator[Entry]:
+def _stream_entries(
+    data: Buffer, library: Library, answers: Answers, deep: bool
+) -> Iterator[Entry]:
     walk = _Walk(library, answers)
     for event in read_stream(data, walk.measure):
         match event:
@@ -201,13 +211,13 @@ def _stream_entries(data: Buffer, library: Library, answers: Answers, deep: bool
 
 def _frame_entries(data: Buffer, library: Library) -> Iterator[Entry]:
     checkpoint = decode_checkpoint(data)
-    settings: dict[str, dict[str, Any]] = {}
+    settings: dict[tuple[str, int | None], dict[str, Any]] = {}
     for setting in checkpoint.context.settings:
-        key = setting.section if setting.instance is None else f"{setting.section}#{setting.instance}"
-        settings.setdefault(key, {})[setting.name] = setting.value
+        named = settings.setdefault((setting.section, setting.instance), {})
+        named[setting.name] = setting.value
     sticky: dict[int, dict[str, Any]] = {}
-    for frame in checkpoint.frames:
-        event = event_of(frame)
+    for frame, offset in _placed(checkpoint.frames, data):
+        event = _moved(event_of(frame), offset, frame)
         if not isinstance(event, Section):
             body = library.vmsd("configuration") if frame.kind == Kind.CONFIGURATION else None
             yield Entry(event, frame.payload, body)
@@ -216,19 +226,44 @@ def _frame_entries(data: Buffer, library: Library) -> Iterator[Entry]:
             yield Entry(event, frame.payload)
             continue
         codec = _framed_codec(frame, library)
-        params = {**settings.get(frame.name, {}), **settings.get(_key(frame), {})}
-        params.update(sticky.get(frame.id, {}))
-        entry = Entry(event, frame.payload, codec, params, framed=True)
+        params = dict(settings.get((frame.name, None), {}))
+        params |= settings.get((frame.name, frame.instance), {})
+        entry = Entry(event, _item(frame), codec, params | sticky.get(frame.id, {}), framed=True)
         if any(p.sticky for p in codec.params):
-            value = entry.value()
-            for param in codec.params:
-                if param.sticky and (last := _last(value, param.name)) is not None:
-                    sticky.setdefault(frame.id, {})[param.name] = last
+            sticky.setdefault(frame.id, {}).update(_stickies(codec, entry.value()))
         yield entry
 
 
-def _key(frame: Frame) -> str:
-    return f"{frame.name}#{frame.instance}"
+def _placed(frames: Sequence[Frame], data: Buffer) -> Iterator[tuple[Frame, int]]:
+    """The frames with their offsets in the file, those between that are passed over left out."""
+    pos, rest = 0, iter(frames)
+    frame = next(rest, None)
+    while frame is not None:
+        header, start = read_header(data, pos)
+        if header.frame.kind == frame.kind:
+            yield frame, pos
+            frame = next(rest, None)
+        pos = start + header.length
+
+
+def _moved(event: Event, offset: int, frame: Frame) -> Event:
+    """The event with the places that its frame has in the file."""
+    if isinstance(event, Section):
+        start = offset + len(frame_head(frame))
+        places = {"offset": offset, "payload": start, "length": len(frame.payload)}
+        return msgspec.structs.replace(event, **places)
+    return msgspec.structs.replace(event, offset=offset)
+
+
+def _stickies(codec: Codec, value: Value) -> dict[str, Any]:
+    """What a value leaves behind for the next part of its section."""
+    names = [p.name for p in codec.params if p.sticky]
+    return {name: last for name in names if (last := last_sticky(value, name)) is not None}
+
+
+def _item(frame: Frame) -> bytes:
+    """A frame's payload as the STRUCT item that a codec reads: a frame has the length itself."""
+    return item_header(STRUCT, len(frame.payload)) + frame.payload
 
 
 def _framed_codec(frame: Frame, library: Library) -> Codec:
@@ -255,7 +290,9 @@ def payload(entry: Entry) -> Buffer:
     return entry.codec.qemu.encode(entry.value(), version=entry.event.version, **entry.params)
 
 
-def entries(data: Buffer, library: Library, answers: Answers, *, deep: bool = True) -> Iterator[Entry]:
+def entries(
+    data: Buffer, library: Library, answers: Answers, *, deep: bool = True
+) -> Iterator[Entry]:
     """The entries of a stream or of a framed checkpoint, in order.
 
     `deep`: values will be asked for, so sticky state is followed from section to section.
@@ -264,5 +301,3 @@ def entries(data: Buffer, library: Library, answers: Answers, *, deep: bool = Tr
     if is_framed(data):
         return _frame_entries(data, library)
     return _stream_entries(data, library, answers, deep)
-
-

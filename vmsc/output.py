@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from vmsc.backend import Artifact
 
-__all__ = ["OutputError", "check_paths", "stale", "write_artifacts", "write_file"]
+__all__ = [
+    "OutputError", "beside", "check_paths", "stale", "write_artifacts", "write_file",
+    "write_pieces",
+]  # fmt: skip
 
 
 class OutputError(Exception):
@@ -28,19 +33,36 @@ def check_paths(artifacts: Sequence[Artifact]) -> None:
         seen.add(artifact.path)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write all of `data`, or leave the file as it was: beside it first, then renamed over it."""
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+@contextmanager
+def beside(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside `path`, renamed over it when the block ends well; else `path` stays as it
+    was.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(beside, 0o666 & ~mask)
-        os.replace(beside, path)
+        os.chmod(name, 0o666 & ~mask)
+        os.replace(name, path)
     except BaseException:
-        os.unlink(beside)
+        os.unlink(name)
         raise
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes | bytearray | memoryview]) -> int:
+    """Write all pieces, or leave the file as it was; how many bytes they are."""
+    size = 0
+    with beside(path) as file:
+        for piece in pieces:
+            size += file.write(piece)
+    return size
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write all of `data`, or leave the file as it was."""
+    write_pieces(path, (data,))
 
 
 def stale(artifacts: Iterable[Artifact], folder: Path) -> list[str]:

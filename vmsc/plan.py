@@ -1,8 +1,9 @@
-"""The plan: the few wire steps that every backend writes. Made by `lower`; frozen; knows no target language.
+"""The plan: the few wire steps that every backend writes. Made by `lower`; frozen; knows no
+target language.
 
-A description's plan is a row of steps. A `Run` is fixed fields back to back: one unpack, one bounds check. A `Value` is one
-field of any other form, its form a `Node`. `Gate` holds what is there only under a condition.
-All backends get the same plan, so all write the same bytes.
+A description's plan is a row of steps. A `Run` is fixed fields back to back: one unpack, one
+bounds check. A `Value` is one field of any other form, its form a `Node`. `Gate` holds what is
+there only under a condition. All backends get the same plan, so all write the same bytes.
 """
 
 from __future__ import annotations
@@ -180,7 +181,9 @@ class Group:
 
 @dataclass(frozen=True)
 class RunField:
-    """One field of a run, `offset` from the run's start. `parts`: (name, mask) where a word is split; `via`: a transform."""
+    """One field of a run, `offset` from the run's start. `parts`: (name, mask) where a word is
+    split; `via`: a transform.
+    """
 
     name: str
     form: Num | Blob | Row | Group
@@ -229,9 +232,11 @@ class Let:
 
 @dataclass(frozen=True)
 class Assert:
-    """A law. `field` is what it speaks of ("" for `require`), `back` how many bytes ago that began (0: not known).
+    """A law. `field` is what it speaks of ("" for `require`), `back` how many bytes ago that
+    began (0: not known).
 
-    `relation` and `bound`: `at most`, `at least` or `equal to` the bound; else `text` is the law as written.
+    `relation` and `bound`: `at most`, `at least` or `equal to` the bound; else `text` is the law
+    as written.
     """
 
     law: Expr
@@ -262,7 +267,9 @@ class Subsection:
 
 @dataclass(frozen=True)
 class Member:
-    """A field of the value, for types and docs: `type_` is its ir type, `optional` if it may be absent."""
+    """A field of the value, for types and docs: `type_` is its ir type, `optional` if it may be
+    absent.
+    """
 
     name: str
     wire: str
@@ -276,8 +283,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Plan:
-    """One description. `size_class` is constant, computed, bounded, measured or opaque; `least` and `most` bound its bytes
-    in the qemu profile (`most` None: no static limit). `peeks`: QEMU looks for subsections behind it."""
+    """One description. `size_class` is constant, computed, bounded, measured or opaque; `least`
+    and `most` bound its bytes in the qemu profile (`most` None: no static limit). `peeks`: QEMU
+    looks for subsections behind it.
+    """
 
     key: str
     module: str

@@ -1,4 +1,6 @@
-"""Render: a template and a view -> text. Templates only lay out: an unknown name in one is a fault, not an empty string."""
+"""Render: a template and a view -> text. Templates only lay out: an unknown name in one is a
+fault, not an empty string.
+"""
 
 from __future__ import annotations
 

@@ -20,12 +20,15 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def _customs(context: Context) -> dict[str, dict[str, PythonName]]:
-    """Plugins' functions by wire type (decode, encode, type) and by transform (to_value, to_wire)."""
+    """Plugins' functions by wire type and by transform, under the words that the view uses."""
     found: dict[str, dict[str, PythonName]] = {}
     for name, wire in context.types.items():
         found.setdefault(name, {}).update(wire.python)
     for name, pair in context.transforms.items():
-        found.setdefault(name, {}).update({"to_value": pair.to_value, "to_wire": pair.to_wire})
+        functions = {"to_value": pair.to_value, "to_wire": pair.to_wire}
+        if pair.type is not None:
+            functions["value_type"] = pair.type
+        found.setdefault(name, {}).update(functions)
     return found
 
 

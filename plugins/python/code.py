@@ -142,7 +142,10 @@ def expression(expr: ir.Expr, names: Names) -> str:
             empty = _absent(expr)
             return f"({empty} if {whole} is None else {read} or {empty})"
         case ir.At(of=of, index=index):
-            return f"{expression(of, names)}[{expression(index, names)}]"
+            read, at = expression(of, names), expression(index, names)
+            if isinstance(of, ir.Ref | ir.Member) and of.optional:
+                return f"({read}[{at}] if {read} else 0)"
+            return f"{read}[{at}]"
         case ir.Operation():
             return _operation(expr, names)
         case _:

@@ -243,7 +243,7 @@ class Reader:
                 self._pick(run, found)
         code("pos = end")
         for leaf in found:
-            self._finish(leaf)
+            self._finish(leaf, run.size)
         self._group(run.fields, ())
 
     def _targets(self, found: list[Leaf]) -> list[str]:
@@ -284,7 +284,7 @@ class Reader:
         names = {leaf.path[0], *(name for name, _ in leaf.parts)}
         return self.build or bool(names & self.needed)
 
-    def _finish(self, leaf: Leaf) -> None:
+    def _finish(self, leaf: Leaf, size: int) -> None:
         """Make a row's list, a split word's parts, a transformed value."""
         if not self._leaf_wanted(leaf):
             return
@@ -297,7 +297,8 @@ class Reader:
             self.code(f"l_{leaf.path[0]} = {stem}")
         if leaf.via:
             function = self.link.custom("to_value", leaf.via)
-            self.code(f"{stem} = {function}({stem})")
+            where = f"pos - {size - leaf.offset}, {'.'.join(leaf.path)!r}"
+            self.code(f"{stem} = _c.to_value({function}, {leaf.via!r}, {stem}, {where})")
 
     def _stem(self, path: tuple[str, ...]) -> str:
         return _var(path[0]) if len(path) == 1 else _path_var(path)
@@ -653,7 +654,7 @@ class Reader:
 
     def _custom(self, name: str, target: str | None, at: str) -> None:
         function = self.link.custom("decode", name)
-        self.code(f"{target or '_'}, pos = {function}({at})")
+        self.code(f"{target or '_'}, pos = _c.decoded({function}, {name!r}, {at})")
 
     # --- nodes, framed ------------------------------------------------------------------------------
 
@@ -805,7 +806,8 @@ class Reader:
         sub, end = code.temporary("t"), code.temporary("n")
         code(f"{sub}, pos, {end} = _w.closed(buf, pos, _w.BYTES)")
         function = self.link.custom("decode", name)
-        self._closed(f"{target}, pos = {function}({sub}, pos)", end, "the value")
+        call = f"{target}, pos = _c.decoded({function}, {name!r}, {sub}, pos)"
+        self._closed(call, end, "the value")
 
     # --- subsections --------------------------------------------------------------------------------
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-
 
 from vmsc import ir, plan
 from vmsc.backend import BackendError, PythonName
@@ -20,6 +20,11 @@ _ANNOTATIONS = {
     "u8": "U8", "u16": "U16", "u32": "U32", "u64": "U64", "s8": "S8", "s16": "S16", "s32": "S32",
     "s64": "S64", "bool": "Bool", "timer": "Timer", "f64": "F64",
 }  # fmt: skip
+
+# What a generated module calls other things by.
+_TAKEN_ALIAS = re.compile(
+    r"_(w|c|struct|starmap|field|unpackable|Shape|\w*Error|Truncated|[SF][0-9]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,13 @@ class _Module:
             shared += 1
         dots = "." * (len(here) - shared + 1)
         path = dots + ".".join(there[shared:])
-        self.imports[name] = f"from {path} import {last} as {name}"
+        return self.imported(name, f"from {path} import {last}")
+
+    def imported(self, name: str, source: str) -> str:
+        """`source as name`; another name where that one stands for something else."""
+        while _TAKEN_ALIAS.fullmatch(name) or self.imports.get(name, source) != source:
+            name += "_"
+        self.imports[name] = source
         return name
 
     def name(self, stem: str, key: str) -> str:
@@ -77,11 +88,13 @@ class _Module:
         return f"{self.alias(called.module)}.{own}"
 
     def custom(self, function: str, name: str) -> str:
+        """A plugin's function (or type); all but types are called through vmsc.runtime.custom."""
         python = self.customs[name][function]
-        alias = "_" + python.module.replace(".", "_")
         parent, _, last = python.module.rpartition(".")
         source = f"from {parent} import {last}" if parent else f"import {last}"
-        self.imports[alias] = f"{source} as {alias}"
+        alias = self.imported("_" + python.module.replace(".", "_"), source)
+        if function not in ("type", "value_type"):
+            self.imports["_c"] = "from vmsc.runtime import custom"
         return f"{alias}.{python.function}"
 
     def annotation(self, type_: object) -> str:
@@ -147,12 +160,30 @@ def _after_break(one: plan.Plan) -> frozenset[str]:
     return frozenset(names)
 
 
+def _vias(steps: tuple[plan.Step, ...]) -> dict[str, str]:
+    """The transforms of a description's fields, by field."""
+    found: dict[str, str] = {}
+    for step in steps:
+        match step:
+            case plan.Run(fields=fields):
+                found |= {each.name: each.via for each in fields if each.via}
+            case plan.Gate(steps=inner):
+                found |= _vias(inner)
+            case _:
+                pass
+    return found
+
+
 def _class_view(one: plan.Plan, module: _Module) -> ClassView:
     late = _after_break(one)
     optional = [m.optional or m.name in late for m in one.members]
     fields = []
+    vias = _vias(one.steps)
     for index, member in enumerate(one.members):
-        kind = module.annotation(member.type_) + (" | None" if optional[index] else "")
+        kind = module.annotation(member.type_)
+        if "value_type" in module.customs.get(vias.get(member.name, ""), {}):
+            kind = module.custom("value_type", vias[member.name])
+        kind += " | None" if optional[index] else ""
         name = attribute(member.name)
         trailing = all(optional[index:])  # msgspec wants fields with a default at the end
         fields += [f"#: {line}".rstrip() for line in member.doc.split("\n") if member.doc]
@@ -372,7 +403,7 @@ def module_view(
     return ModuleView(
         title=f"{module.name.replace('.', '/')}.vmsd",
         doc=module.doc,
-        imports=sorted(mine.imports.values()),
+        imports=sorted(f"{source} as {name}" for name, source in mine.imports.items()),
         types=sorted(mine.types),
         all_names=sorted(["CODECS", *(c.name for c in classes), *public]),
         structs=[f"{name} = _struct.Struct({fmt!r})" for fmt, name in consts.structs.items()],

@@ -134,7 +134,9 @@ class Writer:
                     for name, mask in leaf.parts
                 )
             if leaf.via:
-                read = f"{self.link.custom('to_wire', leaf.via)}({read})"
+                function = self.link.custom("to_wire", leaf.via)
+                path = ".".join(leaf.path)
+                read = f"_c.to_wire({function}, {leaf.via!r}, {read}, {path!r})"
             values.append(f"*{read}" if isinstance(leaf.form, plan.Row) else read)
         return values
 
@@ -241,7 +243,8 @@ class Writer:
                 self._window(length, inner, value)
             case plan.Custom(name=name):
                 function = self.link.custom("encode", name)
-                self._out(f"{function}({value})", f"len({function}({value}))")
+                call = f"_c.encoded({function}, {name!r}, {value})"
+                self._out(call, f"len({call})")
             case _:
                 assert_never(node)
 
@@ -362,7 +365,7 @@ class Writer:
                 self._switch(node, value)
             case plan.Custom(name=name):
                 function = self.link.custom("encode", name)
-                code(f"put(_w.bytes_item({function}({value})))")
+                code(f"put(_w.bytes_item(_c.encoded({function}, {name!r}, {value})))")
             case plan.Stop(call=call):
                 code(f"_w.no_stop({value}, {attribute(node.member)!r}, {node.stop})")
                 self._list(call, value)

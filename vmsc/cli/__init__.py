@@ -1,4 +1,4 @@
-"""The command line: one file a command, loaded when it is called. The only code that prints or exits."""
+"""The command line: a file a command, loaded when called. The only code that prints or exits."""
 
 from __future__ import annotations
 

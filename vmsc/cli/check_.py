@@ -19,7 +19,7 @@ __all__ = ["command"]
 def command(
     paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[str, ...], form: str
 ) -> None:
-    """Parse, resolve and check the schemas at PATH (files, or folders with all their .vmsd files)."""
+    """Parse, resolve and check the schemas at PATH: files, or folders with all in them."""
     from vmsc.diag import Report
     from vmsc.driver import compile_paths
     from vmsc.host import load_host

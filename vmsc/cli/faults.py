@@ -1,6 +1,6 @@
-"""How a run ends: what is the user's to mend exits 1, usage and faults of vmsc or a plugin exit 2; no traceback.
+"""How a run ends: what the user can mend exits 1; usage, or a fault of vmsc or a plugin, exits 2.
 
-VMSC_TRACEBACK=1 shows the traceback of a fault of vmsc, for a report of it.
+No tracebacks, but: VMSC_TRACEBACK=1 shows the traceback of a fault of vmsc, for a report of it.
 """
 
 from __future__ import annotations
@@ -82,6 +82,6 @@ def guarded(run: Callable[[], Any]) -> int:
             return status
         if os.environ.get("VMSC_TRACEBACK"):
             traceback.print_exc()
-        _say(f"error: a fault of vmsc: {type(fault).__name__}: {fault} (VMSC_TRACEBACK=1 shows where)")
+        _say(f"error: a fault of vmsc: {type(fault).__name__}: {fault} (VMSC_TRACEBACK=1: where)")
         return USAGE
     return result if isinstance(result, int) else GOOD

@@ -35,7 +35,11 @@ format_option: Callable[[_F], _F] = click.option(
     help="How errors are shown; json gives all of them, on standard output.",
 )
 paths_argument: Callable[[_F], _F] = click.argument(
-    "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True, path_type=Path)
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    type=click.Path(exists=True, path_type=Path),
 )
 
 

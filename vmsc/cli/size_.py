@@ -38,7 +38,7 @@ def command(paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[s
             continue
         most = "no limit" if one.most is None else str(one.most)
         limits = str(one.least) if one.most == one.least else f"{one.least} to {most}"
-        line = f"{one.module}.{one.name}  {one.kind} \"{one.wire}\"  {one.size_class}  {limits} bytes"
+        line = f'{one.module}.{one.name}  {one.kind} "{one.wire}"  {one.size_class}  {limits} bytes'
         click.echo(line)
         for p in one.params:
             bounds = " | ".join(p.words) if p.words else f"{p.low} to {p.high:#x}"

@@ -1,4 +1,6 @@
-"""What a generated module says about each of its devices: a record that tools can use without knowing the module."""
+"""What a generated module says about each of its devices: a record that tools can use without
+knowing the module.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,10 @@ Buffer = bytes | bytearray | memoryview
 class Param(msgspec.Struct, frozen=True):
     """A parameter of a codec: a keyword argument of its functions.
 
-    `low` and `high` bound a number (a bool is 0 or 1; for `bits`, high is the largest mask); `words` is not empty for
-    a `one of`. `default` is None where the caller must give it. `sticky`: not configuration but state that
-    a stream carries on from section to section, with an empty start.
+    `low` and `high` bound a number (a bool is 0 or 1; for `bits`, high is the largest mask);
+    `words` is not empty for a `one of`. `default` is None where the caller must give it.
+    `sticky`: not configuration but state that a stream carries on from section to section, with
+    an empty start.
     """
 
     name: str
@@ -33,8 +36,9 @@ class Param(msgspec.Struct, frozen=True):
 class Profile(msgspec.Struct, frozen=True):
     """One wire form's functions. All take the parameters (and `version`) as keyword arguments.
 
-    encode(value) -> bytes; decode(buf) -> value, all of buf; decode_from(buf, pos, final=True) -> (value, end);
-    measure(value) -> length; scan(buf, pos, final=True) -> end, building no objects.
+    encode(value) -> bytes; decode(buf) -> value, all of buf; decode_from(buf, pos, final=True)
+    -> (value, end); measure(value) -> length; scan(buf, pos, final=True) -> end, building no
+    objects.
     """
 
     encode: Callable[..., bytes]
@@ -45,7 +49,9 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Codec(msgspec.Struct, frozen=True):
-    """A description's codec: `name` is QEMU's, `kind` device, vmsd, struct or loop, `digest` (8 bytes) is of its layout."""
+    """A description's codec: `name` is QEMU's, `kind` device, vmsd, struct or loop, `digest` (8
+    bytes) is of its layout.
+    """
 
     name: str
     kind: str

@@ -1,9 +1,10 @@
 """The errors that generated codecs and stream readers raise.
 
-Law: decoding raises `DecodeError` (or its kind `Truncated`) and nothing else, encoding `EncodeError`, and a
-missing or unfit parameter is `ParamError`. Each knows where: a field path, and a byte offset for input.
-An error is made where it is found, deep in a nested description; each enclosing description adds its
-field's name in front with `within`, so that the good path costs nothing.
+Law: decoding raises `DecodeError` (or its kind `Truncated`) and nothing else, encoding
+`EncodeError`, and a missing or unfit parameter is `ParamError`. Each knows where: a field path,
+and a byte offset for input. An error is made where it is found, deep in a nested description;
+each enclosing description adds its field's name in front with `within`, so that the good path
+costs nothing.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class CodecError(Exception):
 class DecodeError(CodecError):
     """Input that is not what the description says.
 
-    `offset` counts bytes from the start of the buffer that was being decoded. `section` and `instance`
-    are set by a reader of streams, which also sets `base`, the buffer's offset in the file.
+    `offset` counts bytes from the start of the buffer that was being decoded. `section` and
+    `instance` are set by a reader of streams, which also sets `base`, the buffer's offset in the
+    file.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class DecodeError(CodecError):
 
 
 class Truncated(DecodeError):
-    """The input ends inside a value; `need` is how many more bytes can be used at once (at least 1)."""
+    """The input ends inside a value; `need` is how many more bytes can be used at once (at least
+    1).
+    """
 
     def __init__(self, need: int, *, offset: int, path: Sequence[str | int] = ()) -> None:
         super().__init__(
@@ -101,4 +105,3 @@ class ParamError(CodecError):
     def __init__(self, message: str, *, name: str = "") -> None:
         super().__init__(message, code="param")
         self.name = name
-

@@ -1,7 +1,8 @@
-"""What generated codecs call for the rare and the awkward: headers, limits, refusals. The common path is in the codecs.
+"""What generated codecs call for the rare and the awkward: headers, limits, refusals. The common
+path is in the codecs.
 
-Law: memory is asked for only after the input is known to hold the bytes; a length from the wire is compared with what is
-left of the buffer first.
+Law: memory is asked for only after the input is known to hold the bytes; a length from the wire
+is compared with what is left of the buffer first.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ ITEM_LIMIT = (1 << 32) - 1
 
 
 class Missing:
-    """Stands for a parameter that was not given. Whatever reads it raises ParamError, so that one which
-    this very input does not need is not asked for."""
+    """Stands for a parameter that was not given. Whatever reads it raises ParamError, so that
+    one which this very input does not need is not asked for.
+    """
 
     __slots__ = ("name", "wanted")
 
@@ -94,9 +96,7 @@ def check_version(version: int, low: int, high: int, offset: int | None) -> None
 # --- decoding: ends and limits --------------------------------------------------------------------
 
 
-def short(
-    buf: Buffer, pos: int, size: int, fields: Sequence[tuple[int, str]] = ()
-) -> NoReturn:
+def short(buf: Buffer, pos: int, size: int, fields: Sequence[tuple[int, str]] = ()) -> NoReturn:
     """Raise Truncated for `size` bytes wanted at `pos`, naming the field that the end cuts.
 
     `fields` holds (offset in the run, name), ascending.
@@ -220,9 +220,9 @@ def _law(relation: str, bound: object, found: object, why: str) -> str:
 def peek(buf: Buffer, pos: int, owner: bytes, final: bool) -> tuple[bytes, int, int] | None:
     """The (name, version, body) of a subsection of `owner` at `pos`, or None where there is none.
 
-    QEMU looks for 0x05, a length and a name that begins with the owner's; anything else is not its own. A header
-    cut short is Truncated, and so is the end of the input unless it is `final`.
-    Source: QEMU 7.2 migration/vmstate.c, vmstate_subsection_load.
+    QEMU looks for 0x05, a length and a name that begins with the owner's; anything else is not
+    its own. A header cut short is Truncated, and so is the end of the input unless it is
+    `final`. Source: QEMU 7.2 migration/vmstate.c, vmstate_subsection_load.
     """
     size = len(buf)
     if pos >= size:
@@ -285,7 +285,9 @@ def closed(buf: Buffer, pos: int, kind: int) -> tuple[memoryview, int, int]:
     return memoryview(buf)[:end], start, end
 
 
-def array(buf: Buffer, pos: int, count: int | None, element: int, limit: int) -> tuple[int, int, int]:
+def array(
+    buf: Buffer, pos: int, count: int | None, element: int, limit: int
+) -> tuple[int, int, int]:
     """The (start, end, count) of an ARRAY of elements of `element` bytes."""
     start, end = item(buf, pos, ARRAY)
     if end - start < 8:

@@ -30,7 +30,7 @@ from vmsc.stream.events import (
 from vmsc.stream.state import State
 from vmsc.stream.writer import event_bytes
 
-__all__ = ["context_of", "frame_of", "is_ram", "wire_of"]
+__all__ = ["context_of", "event_of", "frame_of", "is_ram", "wire_of"]
 
 _RAM = "ram"
 _SECTIONS = (Kind.SECTION, Kind.OPAQUE, Kind.RAM)
@@ -81,10 +81,10 @@ def wire_of(frame: Frame, payload: Buffer | None = None) -> tuple[bytes, Buffer,
     `payload` is a SECTION's value in QEMU's encoding; the other kinds have it in the frame.
     """
     assert (payload is not None) == (frame.kind == Kind.SECTION)
-    return event_bytes(_event_of(frame), frame.payload if payload is None else payload)
+    return event_bytes(event_of(frame), frame.payload if payload is None else payload)
 
 
-def _event_of(frame: Frame) -> Event:
+def event_of(frame: Frame) -> Event:
     """The frame's event, at no particular place."""
     data = b"" if frame.kind in _SECTIONS else bytes(frame.payload)
     match frame.kind:

@@ -1,0 +1,96 @@
+"""vmsc decode"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from vmsc.cli.reading import Input, file_argument, opened, reading_options, refuse
+
+if TYPE_CHECKING:
+    from vmsc.document import Room
+    from vmsc.opened import Entry
+    from vmsc.runtime.codec import Buffer
+
+__all__ = ["command"]
+
+
+@contextmanager
+def _room(path: Path | None) -> Iterator[Room]:
+    """The side file, written beside and renamed."""
+    from vmsc.document import Room
+    from vmsc.output import beside
+
+    if path is None:
+        yield Room()
+        return
+    with beside(path) as handle:
+
+        def write(data: Buffer) -> int:
+            handle.write(data)
+            return len(data)
+
+        yield Room(write=write)
+
+
+def _wanted(entry: Entry, globs: tuple[str, ...]) -> bool:
+    from vmsc.stream.events import Section
+
+    if not globs:
+        return True
+    event = entry.event
+    if not isinstance(event, Section):
+        return False
+    names = (event.name, event.name.rsplit("/", 1)[-1])
+    return any(fnmatch.fnmatchcase(name, glob) for name in names for glob in globs)
+
+
+@click.command("decode")
+@file_argument
+@click.option("--section", "globs", multiple=True, metavar="GLOB",
+              help="Only sections whose name fits, with or without the device's path.")  # fmt: skip
+@click.option("--ram-to", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write RAM's bytes there, and only their place to the JSON.")  # fmt: skip
+@reading_options
+def command(file: str, globs: tuple[str, ...], ram_to: Path | None, **options: Any) -> None:
+    """Write FILE's device state as JSON to standard output.
+
+    64-bit integers are strings, bytes are hex; docs/decode.schema.json describes the form.
+    `vmsc encode` is the inverse.
+    """
+    given = Input(file, **options)
+    with refuse(file):
+        # Nothing is written before the input, its schemas and its parameters are there.
+        entries = opened(given)
+        first = next(entries, None)
+        parts = itertools.chain(() if first is None else (first,), entries)
+        with _room(ram_to) as room:
+            _write(click.get_binary_stream("stdout"), parts, globs, room)
+
+
+def _write(out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], room: Room) -> None:
+    """The document, a part at a time; one that an error cuts short says so and is still JSON."""
+    import msgspec
+
+    from vmsc.document import FORMAT, to_part
+
+    head = f'{{"vmsc-stream": {FORMAT}, ' + ('"partial": true, ' if globs else "") + '"parts": ['
+    out.write(head.encode())
+    between = b"\n"
+    try:
+        for entry in entries:
+            if _wanted(entry, globs):
+                part = msgspec.json.encode(to_part(entry, room))
+                out.write(between + msgspec.json.format(part, indent=1))
+                between = b",\n"
+    except Exception:
+        out.write(b'\n], "incomplete": true}\n')
+        out.flush()
+        raise
+    out.write(b"\n]}\n")

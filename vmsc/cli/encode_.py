@@ -1,0 +1,70 @@
+"""vmsc encode"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vmsc.cli.faults import stop
+from vmsc.cli.options import plugin_option, schemas_option
+from vmsc.cli.reading import Input, library_of, output_option, read_input, refuse, save
+
+if TYPE_CHECKING:
+    from vmsc.document import Room
+    from vmsc.runtime.codec import Buffer
+
+__all__ = ["command"]
+
+
+def _room(path: Path | None) -> Room:
+    from vmsc.document import Room
+    from vmsc.runtime.errors import EncodeError
+
+    if path is None:
+        return Room()
+    data = memoryview(read_input(str(path)))
+
+    def read(offset: int, length: int) -> Buffer:
+        if not 0 <= offset <= offset + length <= len(data):
+            message = f"bytes {offset} to {offset + length} of a side file of {len(data)}"
+            raise EncodeError(message, code="ram")
+        return data[offset : offset + length]
+
+    return Room(read=read)
+
+
+@click.command("encode")
+@click.argument("file", metavar="JSON")
+@output_option
+@click.option("--ram-from", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              metavar="FILE", help="The side file that `decode --ram-to` wrote.")  # fmt: skip
+@schemas_option
+@plugin_option
+def command(
+    file: str,
+    output: Path,
+    ram_from: Path | None,
+    schemas: tuple[Path, ...],
+    plugins: tuple[str, ...],
+) -> None:
+    """Write the stream that JSON says (- is standard input).
+
+    The inverse of decode: byte-identical if nothing was edited.
+    """
+    import msgspec
+
+    from vmsc.document import from_part
+    from vmsc.stream.writer import write_stream
+
+    try:
+        document = msgspec.json.decode(bytes(read_input(file)))
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        stop(f"{file}: error: not JSON: {fault}")
+    if not isinstance(document, dict):
+        stop(f"{file}: error: not a document of `vmsc decode`")
+    library = library_of(Input(file, schemas, plugins, (), None))
+    with refuse(file):
+        size = save(output, write_stream(from_part(document, library, _room(ram_from))))
+    click.echo(f"{output}: {size} bytes")

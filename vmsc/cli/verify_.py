@@ -1,0 +1,56 @@
+"""vmsc verify"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vmsc.cli.reading import Input, file_argument, opened, reading_options, refuse
+
+if TYPE_CHECKING:
+    from vmsc.opened import Entry
+
+__all__ = ["command"]
+
+
+def _verify(entry: Entry) -> bool:
+    """Decode a section to its end, and hold what is written of it against it; False if no
+    description covers it.
+    """
+    from vmsc.opened import located
+    from vmsc.runtime.errors import DecodeError
+    from vmsc.stream.events import Section
+
+    event, codec = entry.event, entry.codec
+    assert isinstance(event, Section)
+    if codec is None:
+        return False
+    profile = codec.framed if entry.framed else codec.qemu
+    again = profile.encode(entry.value(), version=event.version, **entry.params)
+    if again != entry.data:
+        differing = zip(again, bytes(entry.data), strict=False)
+        at = next((i for i, (a, b) in enumerate(differing) if a != b), 0)
+        raise located(DecodeError("decoded and encoded, this byte differs", offset=at), event)
+    return True
+
+
+@click.command("verify")
+@file_argument
+@reading_options
+def command(file: str, **options: Any) -> None:
+    """Decode every section of FILE to its end, check every law, and encode it again; say what
+    and where if it fails.
+    """
+    from vmsc.stream.events import Section
+
+    good, opaque, size = 0, 0, 0
+    with refuse(file):
+        for entry in opened(Input(file, **options)):
+            if isinstance(entry.event, Section):
+                proven = _verify(entry)
+                good += proven
+                opaque += not proven
+                size += len(entry.data)
+    tail = f"; {opaque} opaque" if opaque else ""
+    click.echo(f"{file}: good: {good} sections, {size} bytes decoded and encoded alike{tail}")

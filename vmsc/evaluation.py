@@ -1,0 +1,146 @@
+"""Evaluate expressions of ir: a value for every name in, a number (or bytes, a word) out; or, with some names known,
+the expression that is left.
+
+The meaning is that of generated code: an absent field reads as 0, absent bytes as empty, and what stands behind
+`and` and `or` is read only if it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from vmsc import ir
+from vmsc.expressions import evaluate
+from vmsc.runtime.errors import ParamError
+
+__all__ = ["Known", "member_of", "number_of", "substitute", "unknowns", "value_of"]
+
+
+def member_of(value: object, name: str) -> Any:
+    """The field `name` of a generated class's value; None where the value itself is absent."""
+    if value is None:
+        return None
+    kind = type(value)
+    encoded: tuple[str, ...] = kind.__struct_encode_fields__  # type: ignore[attr-defined]
+    fields: tuple[str, ...] = kind.__struct_fields__  # type: ignore[attr-defined]
+    return getattr(value, fields[encoded.index(name)])
+
+
+@dataclass(frozen=True)
+class Known:
+    """What names stand for at one place: fields and lets of the description, parameters, its version."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    lets: Mapping[str, int] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 0
+    member: Callable[[object, str], Any] = member_of
+
+
+def _empty(type_: ir.Type | None) -> Any:
+    match type_:
+        case ir.Bytes() | ir.String():
+            return b""
+        case ir.Array():
+            return ()
+        case ir.Use():
+            return None
+        case _:
+            return 0
+
+
+def value_of(expr: ir.Expr, known: Known) -> Any:
+    """The expression's value. Raises ParamError for a parameter without one, and as `evaluate` does."""
+    match expr:
+        case ir.Number(value=number):
+            return number
+        case ir.Text(value=text):
+            return text
+        case ir.Version():
+            return known.version
+        case ir.Ref(kind="param", name=name):
+            value = known.params.get(name)
+            if value is None:
+                raise ParamError(f"the parameter '{name}' is not given", name=name)
+            return value
+        case ir.Ref(kind="let", name=name):
+            return known.lets[name]
+        case ir.Ref(name=name, type=type_):
+            value = known.fields.get(name)
+            return _empty(type_) if value is None else value
+        case ir.Member(of=of, name=name, type=type_):
+            value = known.member(value_of(of, known), name)
+            return _empty(type_) if value is None else value
+        case ir.At(of=of, index=index):
+            return value_of(of, known)[value_of(index, known)]
+        case ir.Operation(op="and", operands=operands):
+            return int(all(value_of(o, known) for o in operands))
+        case ir.Operation(op="or", operands=operands):
+            return int(any(value_of(o, known) for o in operands))
+        case ir.Operation(op="length", operands=(of,)):
+            return len(value_of(of, known))
+        case ir.Operation(op=op, operands=operands):
+            return evaluate(op, [_comparable(value_of(o, known)) for o in operands])
+        case _:
+            assert_never(expr)
+
+
+def _comparable(value: Any) -> Any:
+    """Words are text as parameters and bytes on the wire."""
+    return value.encode() if isinstance(value, str) else value
+
+
+def number_of(expr: ir.Expr, known: Known) -> int:
+    """The value of an expression that is a number."""
+    return int(value_of(expr, known))
+
+
+def unknowns(expr: ir.Expr, kind: str) -> frozenset[str]:
+    """The names of one kind that the expression reads."""
+    return frozenset(name for found, name in ir.names_in(expr) if found == kind)
+
+
+def substitute(expr: ir.Expr, names: Mapping[tuple[str, str], ir.Expr]) -> ir.Expr:
+    """The expression with (kind, name) replaced, and folded where nothing is left to know.
+
+    The version goes by ('version', '').
+    """
+    match expr:
+        case ir.Number() | ir.Text():
+            return expr
+        case ir.Version():
+            return names.get(("version", ""), expr)
+        case ir.Ref(kind=kind, name=name):
+            return names.get((kind, name), expr)
+        case ir.Member(of=of):
+            whole = substitute(of, names)
+            return whole if isinstance(whole, ir.Number) else expr
+        case ir.At(of=of):
+            whole = substitute(of, names)
+            return whole if isinstance(whole, ir.Number) else expr
+        case ir.Operation(op=op, operands=operands):
+            left = tuple(substitute(o, names) for o in operands)
+            return _fold(ir.Operation(op, left, expr.low, expr.high))
+        case _:
+            assert_never(expr)
+
+
+def _fold(expr: ir.Operation) -> ir.Expr:
+    values = [o.value for o in expr.operands if isinstance(o, ir.Number | ir.Text)]
+    if expr.op in ("and", "or"):
+        stop = expr.op == "or"
+        decided = [bool(v) for v in values]
+        if stop in decided:
+            return ir.Number(int(stop))
+        left = tuple(o for o in expr.operands if not isinstance(o, ir.Number))
+        if not left:
+            return ir.Number(int(not stop))
+        return ir.Operation(expr.op, left, expr.low, expr.high)
+    if len(values) != len(expr.operands) or expr.op == "length":
+        return expr
+    try:
+        return ir.Number(evaluate(expr.op, values))  # type: ignore[arg-type]
+    except (ArithmeticError, ValueError):
+        return expr

@@ -1,0 +1,81 @@
+"""Framing: a stream -> one framed checkpoint, and back. The value of every section that a
+description covers is in framed encoding; what none covers is OPAQUE, and says so.
+
+Law: unframe(frame(x)) == x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from vmsc.opened import ITEM_HEAD, Entry, payload
+from vmsc.runtime.checkpoint import CheckpointWriter
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.context import Context, Setting
+from vmsc.runtime.errors import EncodeError
+from vmsc.runtime.frame import Frame
+from vmsc.stream.container import frame_of
+from vmsc.stream.events import Configuration, Event, Section
+
+__all__ = ["framed", "frames", "unframed"]
+
+
+def _frame(entry: Entry) -> Frame:
+    event = entry.event
+    match event:
+        case Section() if entry.codec is not None:
+            profile = entry.codec.framed
+            item = profile.encode(entry.value(), version=event.version, **entry.params)
+            return frame_of(event, memoryview(item)[ITEM_HEAD:], entry.codec.digest)
+        case Section():
+            return frame_of(event, entry.data)
+        case _:
+            return frame_of(event)
+
+
+def _settings(entries: Iterable[Entry]) -> tuple[Setting, ...]:
+    """The parameters of all sections. Sections of one name and instance have them in common."""
+    found: dict[tuple[str, int, str], Setting] = {}
+    for entry in entries:
+        if not isinstance(entry.event, Section) or entry.codec is None:
+            continue
+        event = entry.event
+        sticky = {p.name for p in entry.codec.params if p.sticky}
+        for name, value in entry.params.items():
+            if name in sticky:
+                continue
+            setting = Setting(event.name, name, value, event.instance)
+            other = found.setdefault((event.name, event.instance, name), setting)
+            if other.value != value:
+                message = (
+                    f"two sections '{event.name}' instance {event.instance} with different"
+                    f" '{name}' ({other.value} and {value}): a checkpoint cannot tell them apart"
+                )
+                raise EncodeError(message, code="params")
+    return tuple(found.values())
+
+
+def frames(entries: Iterable[Entry]) -> Iterator[Frame]:
+    """One frame an entry."""
+    return map(_frame, entries)
+
+
+def framed(entries: list[Entry], epoch: int = 0) -> Iterator[Buffer]:
+    """A checkpoint's bytes, piece by piece."""
+    writer = CheckpointWriter(epoch, Context((), _settings(entries)))
+    yield writer.begin()
+    for frame in frames(entries):
+        yield from writer.add(frame)
+    yield writer.commit()
+
+
+def unframed(entries: Iterable[Entry]) -> Iterator[tuple[Event, Buffer]]:
+    """The stream's events and payloads, for `stream.writer.write_stream`."""
+    for entry in entries:
+        match entry.event:
+            case Section():
+                yield entry.event, payload(entry)
+            case Configuration(body=body):
+                yield entry.event, body
+            case _:
+                yield entry.event, b""

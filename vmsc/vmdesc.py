@@ -1,0 +1,295 @@
+"""QEMU's own description of a stream, the JSON behind its end: bytes -> frozen data.
+
+It names every field that was written, with its wire type and size. What QEMU writes there needs care:
+equal keys follow each other in one object (lists, and nested descriptions that are written inline),
+an array is one entry with `array_len` or one entry an element with `index`, one of a single element
+looks like none, and equal names of a description get a suffix `[k]`.
+
+Law: whatever the bytes are, reading them gives data or one VmdescError that says where and what.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Any, TypeVar
+
+__all__ = [
+    "Body", "Device", "Entries", "Field", "Vmdesc", "VmdescError", "entries", "find_vmdesc",
+    "read_vmdesc",
+]  # fmt: skip
+
+MAX_SIZE = 1 << 26  # bytes; QEMU writes some 100K
+MAX_DEPTH = 64  # the language's own limit
+MAX_NUMBER = (1 << 63) - 1
+
+_T = TypeVar("_T")
+_NULLS = ("uint64", "nullptr", "ptr-marker")  # the info of a null pointer, up to 9.2, 10.x, later
+_LISTS = ("qtailq", "qlist", "gtree")
+
+
+class VmdescError(Exception):
+    """No description is there, or none that QEMU would write."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """What one VMStateDescription wrote: `vmsd_name` is its name."""
+
+    vmsd_name: str
+    version: int
+    fields: tuple[Field, ...] = ()
+    subsections: tuple[Body, ...] = ()
+
+
+@dataclass(frozen=True)
+class Field:
+    """One entry, and one element of it: `size` is an element's bytes.
+
+    `array_len`: as many elements, of which only the first was looked at; `index`: it is one element of
+    an array. `struct`: the nested description's, also where QEMU writes it inline (vstruct, tmp).
+    `elements`: a list's, with a tree's keys where they are descriptions. `null`: a null pointer's
+    marker stands there.
+    """
+
+    name: str
+    type: str
+    size: int
+    array_len: int | None = None
+    index: int | None = None
+    struct: Body | None = None
+    elements: tuple[Body, ...] = ()
+    null: bool = False
+
+    @property
+    def count(self) -> int:
+        return 1 if self.array_len is None else self.array_len
+
+
+@dataclass(frozen=True)
+class Device:
+    """One section. `vmsd_name` is empty where QEMU saved it by open code: one field has it all."""
+
+    name: str
+    instance: int
+    version: int | None
+    vmsd_name: str
+    fields: tuple[Field, ...] = ()
+    subsections: tuple[Body, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vmdesc:
+    """All of it; `configuration` is there from QEMU 8.2 on."""
+
+    page_size: int | None
+    devices: tuple[Device, ...]
+    configuration: Body | None = None
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The entries of one field: one, or one an element, or one a row of like pointers."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+    @property
+    def count(self) -> int:
+        return sum(f.count for f in self.fields)
+
+    @property
+    def size(self) -> int:
+        """All bytes, if the elements of an `array_len` are of one size."""
+        return sum(f.count * f.size for f in self.fields)
+
+    @property
+    def first(self) -> Field:
+        return self.fields[0]
+
+    @property
+    def single(self) -> bool:
+        """Whether it says nothing of an array. One of one element does not, either."""
+        return len(self.fields) == 1 and self.first.array_len is None and self.first.index is None
+
+
+def entries(fields: Iterable[Field]) -> tuple[Entries, ...]:
+    """The fields that the entries stand for. QEMU gives no two fields of a description one name."""
+    return tuple(Entries(name, tuple(g)) for name, g in groupby(fields, key=lambda f: f.name))
+
+
+# --- finding it -----------------------------------------------------------------------------------
+
+_START = re.compile(rb'\x00\x06(....)\{\s*"', re.DOTALL)
+
+
+def find_vmdesc(stream: bytes) -> bytes | None:
+    """The JSON of a whole stream: what ends with it, or else the last that is a description."""
+    for match in reversed(list(_START.finditer(stream))):
+        start = match.start() + 6
+        end = start + int.from_bytes(match[1], "big")
+        if end == len(stream):
+            return stream[start:]
+        if end < len(stream) and _is_vmdesc(stream[start:end]):
+            return stream[start:end]
+    return None
+
+
+def _is_vmdesc(text: bytes) -> bool:
+    try:
+        read_vmdesc(text)
+    except VmdescError:
+        return False
+    return True
+
+
+# --- reading it -----------------------------------------------------------------------------------
+
+
+class _Object(tuple[tuple[str, Any], ...]):
+    """A JSON object with all pairs that it was written with."""
+
+    def get(self, key: str) -> Any:
+        return next((value for name, value in self if name == key), None)
+
+    def inline(self) -> list[_Object]:
+        """The descriptions that were written straight into this object, each from `vmsd_name` on."""
+        starts = [i for i, (name, _) in enumerate(self) if name == "vmsd_name"]
+        return [_Object(self[a:b]) for a, b in pairwise([*starts, len(self)])]
+
+
+def read_vmdesc(data: bytes) -> Vmdesc:
+    """The description: the JSON itself, or a whole stream that has one. Raises VmdescError."""
+    text = data if data.lstrip()[:1] == b"{" else find_vmdesc(data)
+    if text is None:
+        raise VmdescError("the stream has no JSON description: QEMU wrote none, or it is cut off")
+    if len(text) > MAX_SIZE:
+        raise VmdescError(f"a description of {len(text)} bytes; the limit is {MAX_SIZE}")
+    top = _object(_parse(text), "")
+    devices = _each(top, "devices", "", _device)
+    configuration = top.get("configuration")
+    return Vmdesc(
+        None if top.get("page_size") is None else _number(top, "page_size", ""),
+        devices,
+        None
+        if configuration is None
+        else _body(_object(configuration, "configuration"), "configuration", 0),
+    )
+
+
+def _parse(text: bytes) -> Any:
+    def constant(name: str) -> Any:
+        raise ValueError(f"{name} is no number of JSON")
+
+    try:
+        decoded = text.decode("utf-8", "surrogateescape")
+        return json.loads(decoded, object_pairs_hook=_Object, parse_constant=constant)
+    except RecursionError:
+        raise VmdescError("the description nests too deep") from None
+    except ValueError as fault:
+        raise VmdescError(f"the description is no JSON: {fault}") from None
+
+
+def _refuse(place: str, message: str) -> VmdescError:
+    return VmdescError(f"the description, {place}: {message}" if place else message)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, _Object):
+        return "an object"
+    return "an array" if isinstance(value, list) else json.dumps(value)[:40]
+
+
+def _object(value: object, place: str) -> _Object:
+    if not isinstance(value, _Object):
+        raise _refuse(place or "top", f"an object expected, found {_shown(value)}")
+    return value
+
+
+def _value(at: _Object, key: str, place: str) -> Any:
+    value = at.get(key)
+    if value is None:
+        raise _refuse(place or "top", f"no '{key}'")
+    return value
+
+
+def _text(at: _Object, key: str, place: str) -> str:
+    value = _value(at, key, place)
+    if not isinstance(value, str):
+        raise _refuse(f"{place}.{key}", f"a string expected, found {_shown(value)}")
+    return value
+
+
+def _number(at: _Object, key: str, place: str) -> int:
+    value = _value(at, key, place)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_NUMBER:
+        where = f"{place}.{key}".removeprefix(".")
+        raise _refuse(where, f"a number from 0 on expected, found {_shown(value)}")
+    return value
+
+
+def _optional(at: _Object, key: str, place: str) -> int | None:
+    return None if at.get(key) is None else _number(at, key, place)
+
+
+def _each(
+    at: _Object, key: str, place: str, make: Callable[[_Object, str], _T]
+) -> tuple[_T, ...]:
+    value = _value(at, key, place)
+    where = f"{place}.{key}".removeprefix(".")
+    if not isinstance(value, list):
+        raise _refuse(where, f"an array expected, found {_shown(value)}")
+    return tuple(
+        make(_object(item, f"{where}[{i}]"), f"{where}[{i}]") for i, item in enumerate(value)
+    )
+
+
+def _device(at: _Object, place: str) -> Device:
+    name = _text(at, "name", place)
+    instance = _number(at, "instance_id", place)
+    if at.get("vmsd_name") is None:
+        fields = _fields(at, place, 0) if at.get("fields") is not None else ()
+        return Device(name, instance, None, "", fields)
+    body = _body(at, place, 0)
+    return Device(name, instance, body.version, body.vmsd_name, body.fields, body.subsections)
+
+
+def _body(at: _Object, place: str, depth: int) -> Body:
+    if depth > MAX_DEPTH:
+        raise VmdescError(f"the description nests deeper than {MAX_DEPTH}")
+    subsections: tuple[Body, ...] = ()
+    if at.get("subsections") is not None:
+        subsections = _each(at, "subsections", place, lambda o, p: _body(o, p, depth + 1))
+    name, version = _text(at, "vmsd_name", place), _number(at, "version", place)
+    return Body(name, version, _fields(at, place, depth), subsections)
+
+
+def _fields(at: _Object, place: str, depth: int) -> tuple[Field, ...]:
+    return _each(at, "fields", place, lambda o, p: _field(o, p, depth + 1))
+
+
+def _field(at: _Object, place: str, depth: int) -> Field:
+    name, type_ = _text(at, "name", place), _text(at, "type", place)
+    place = f"{place} '{name}'"
+    size = _number(at, "size", place)
+    array_len, index = _optional(at, "array_len", place), _optional(at, "index", place)
+    inline = _inline(at.inline(), place, depth)
+    struct: Body | None = None
+    null = size == 1 and type_ in _NULLS
+    if (written := at.get("struct")) is not None:
+        nested = _object(written, f"{place}.struct")
+        null = not nested and size == 1
+        struct = None if not nested else _body(nested, f"{place}.struct", depth + 1)
+        if not nested and not null:
+            raise _refuse(place, f"an empty 'struct' of {size} bytes")
+    elif inline and type_ not in _LISTS:
+        # Elements of an array that QEMU did not tell apart follow the first one.
+        struct, inline = inline[0], ()
+    return Field(name, type_, size, array_len, index, struct, inline, null)
+
+
+def _inline(groups: Sequence[_Object], place: str, depth: int) -> tuple[Body, ...]:
+    return tuple(_body(group, place, depth + 1) for group in groups)
