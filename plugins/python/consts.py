@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from vmsc import plan
 
-from .code import struct_code
+from .code import attribute, struct_code
 
 __all__ = ["Consts", "Leaf", "flat_run", "leaves", "run_format"]
 
@@ -78,4 +78,14 @@ class Consts:
         """The name of the table of (offset, field) of a run."""
         rows = [f"({leaf.offset + head}, {'.'.join(leaf.path)!r})" for leaf in leaves(run.fields)]
         text = f"({', '.join(rows)},)"
+        return self.tables.setdefault(text, f"_F{len(self.tables)}")
+
+    def unfit_table(self, found: list[Leaf], order: str) -> str:
+        """The name of the table of (attributes, code) of what a run packs as it stands in the value."""
+        rows = [
+            f"({'.'.join(map(attribute, leaf.path))!r}, {order + leaf.code!r})"
+            for leaf in found
+            if not leaf.parts and not leaf.via
+        ]
+        text = f"({', '.join(rows)}{',' if rows else ''})"
         return self.tables.setdefault(text, f"_F{len(self.tables)}")

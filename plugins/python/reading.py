@@ -153,7 +153,6 @@ class Reader:
 
     def _loop(self) -> None:
         code = self.code
-        sticky = [p for p in self.plan.params if p.sticky]
         if self.framed:
             code("buf, pos, size, count = _w.listed(buf, pos, None)")
         code("rounds = []" if self.build else "rounds = 0")
@@ -166,7 +165,7 @@ class Reader:
                 if self.framed:
                     code("outer = buf, size")
                     code("buf, pos, size = _w.closed(buf, pos, _w.STRUCT)")
-                self.steps(self.plan.steps, sticky)
+                self.steps(self.plan.steps)
                 if self.framed:
                     code("_w.leftover(pos, size, 'a round') if pos != size else None")
                     code("buf, size = outer")
@@ -195,8 +194,14 @@ class Reader:
 
     # --- steps ------------------------------------------------------------------------------------
 
-    def steps(self, steps: tuple[plan.Step, ...], sticky: Iterable[ir.Param] = ()) -> None:
+    def steps(self, steps: tuple[plan.Step, ...]) -> None:
+        fixed = 0  # bytes that a scan passes over in one go
         for step in steps:
+            if (size := self._passed(step)) is not None:
+                fixed += size
+                continue
+            self._pass(fixed)
+            fixed = 0
             match step:
                 case plan.Run():
                     self._run(step)
@@ -219,6 +224,47 @@ class Reader:
                         self._round("break")
                 case _:
                     assert_never(step)
+        self._pass(fixed)
+
+    def _passed(self, step: plan.Step) -> int | None:
+        """How many bytes a step always has, if a scan can pass over them; laws that it leaves out have none."""
+        if self.build:
+            return None
+        match step:
+            case plan.Run(fields=fields, size=size):
+                return None if any(map(self._leaf_wanted, leaves(fields))) else size
+            case plan.Value(name=name, node=node) if not self.wants(name):
+                return self._fixed(node)
+            case plan.Assert():
+                return None if self._law_wanted(step) else 0
+            case plan.Let(name=name):
+                return None if self.wants(name) else 0
+            case _:
+                return None
+
+    def _fixed(self, node: plan.Node) -> int | None:
+        """The bytes of a node that has always as many."""
+        match node:
+            case plan.Num(size=size):
+                return size
+            case plan.Blob(length=ir.Number(value=value)):
+                return value
+            case plan.Words(bits=ir.Number(value=value)):
+                return -(-value // 64) * 8
+            case plan.Rep(node=inner, count=ir.Number(value=value)):
+                one = self._fixed(inner)
+                return None if one is None else one * value
+            case plan.Call(key=key):
+                called = self.link.plan(key)
+                return called.constant if called.kind == "struct" else None
+            case _:
+                return None
+
+    def _pass(self, size: int) -> None:
+        if size:
+            self.code(f"pos += {size}")
+            with self.code.block("if pos > size:"):
+                self.code(f"_w.short(buf, pos - {size}, {size})")
 
     def _run(self, run: plan.Run) -> None:
         code = self.code
@@ -427,9 +473,15 @@ class Reader:
             case _:
                 assert_never(node)
 
+    def _want(self, length: str) -> None:
+        """One bounds check: `end` is that many bytes further, and they are there."""
+        self.code(f"end = pos + {length}")
+        with self.code.block("if end > size:"):
+            self.code(f"_w.short(buf, pos, {length})")
+
     def _num(self, num: plan.Num, target: str | None) -> None:
         code = struct_code(num.name, num.size, num.signed)
-        self.code(f"end = _w.place(buf, pos, {num.size})")
+        self._want(str(num.size))
         if target and code == "B":
             self.code(f"{target} = buf[pos]")
         elif target:
@@ -438,12 +490,20 @@ class Reader:
         self.code("pos = end")
 
     def _bytes(self, length: str, target: str | None) -> None:
-        self.code(f"end = _w.place(buf, pos, {length})")
+        self._want(length if length.isidentifier() or length.isdecimal() else f"({length})")
         if target:
             self.code(f"{target} = bytes(buf[pos:end])")
         self.code("pos = end")
 
     def _numbers(self, count: str, num: plan.Num, target: str | None) -> None:
+        if target and count.isdecimal():
+            self._want(str(int(count) * num.size))
+            order = ">" if num.order == "big" or self.framed else "<"
+            letter = struct_code(num.name, num.size, num.signed)
+            name = self.consts.struct(f"{order}{count}{letter}")
+            self.code(f"{target} = list({name}.unpack_from(buf, pos))")
+            self.code("pos = end")
+            return
         if not target:
             self.code(f"pos = _w.place(buf, pos, ({count}) * {num.size})")
             return
@@ -484,7 +544,7 @@ class Reader:
         flat = self._flat(rep.node)
         if flat is not None:
             run, key = flat
-            code(f"end = _w.place(buf, pos, {count} * {run.size})")
+            self._want(f"{count} * {run.size}")
             if target:
                 self._many(target, run, key, "buf[pos:end]")
             code("pos = end")

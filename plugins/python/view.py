@@ -267,7 +267,10 @@ def _public_functions(one: plan.Plan) -> Iterable[list[str]]:
 def _version_check(one: plan.Plan, at: str) -> list[str]:
     if one.kind not in ("device", "vmsd"):
         return []
-    return [f"_w.check_version(version, {one.minimum}, {one.version}, {at})"]
+    return [
+        f"if not {one.minimum} <= version <= {one.version}:",
+        f"    _w.check_version(version, {one.minimum}, {one.version}, {at})",
+    ]
 
 
 def _public_reading(one: plan.Plan, framed: bool) -> Iterable[list[str]]:

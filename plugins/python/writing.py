@@ -158,11 +158,8 @@ class Writer:
             code.extend(wrapped([*head, *values], f"put({name}.pack(", "))", code.depth))
         with code.block("except _unpackable as fault:"):
             order = ">" if self.framed or run.order == "big" else "<"
-            rows = [
-                f"({'.'.join(leaf.path)!r}, {order + leaf.code!r}, {value.removeprefix('*')})"
-                for leaf, value in zip(found, values, strict=True)
-            ]
-            code.extend(wrapped(rows, "raise _w.outside(fault, (", ",)) from None", code.depth))
+            table = self.consts.unfit_table(found, order)
+            code(f"raise _w.outside(fault, value, {table}) from None")
 
     def _split_words(self, run: plan.Run) -> None:
         """Name the whole words that later expressions read."""
@@ -258,8 +255,31 @@ class Writer:
         code = order + struct_code(num.name, num.size, num.signed)
         self._out(f"_w.put_numbers({value}, {code!r})", f"len({value}) * {num.size}")
 
+    def _flat_each(self, node: plan.Node, value: str) -> bool:
+        """Write plain structs of numbers in one go; only what does not fit is looked at one by one."""
+        if not self.write or not isinstance(node, plan.Call) or node.arguments:
+            return False
+        run = flat_run(self.link.plan(node.key), self.framed)
+        if run is None or not all(isinstance(f.form, plan.Num) for f in run.fields):
+            return False
+        code = self.code
+        one = code.temporary("e")
+        fields = ", ".join(f"{one}.{attribute(f.name)}" for f in run.fields)
+        name = self.consts.struct(run_format(run, False))
+        with code.block("try:"):
+            code(f"put(b''.join([{name}.pack({fields}) for {one} in {value}]))")
+        with code.block("except _unpackable:"):
+            index = code.temporary("i")
+            function = self.link.name("put", node.key)
+            with code.block(f"for {index}, {one} in enumerate({value}):"):
+                with code.guard("_CodecError", index):
+                    code(f"{function}(put, {one})")
+        return True
+
     def _each(self, node: plan.Node, value: str, before: bytes = b"") -> None:
         code = self.code
+        if not before and self._flat_each(node, value):
+            return
         one, index = code.temporary("e"), code.temporary("i")
         with code.block(f"for {index}, {one} in enumerate({value}):"):
             if before:
@@ -396,14 +416,14 @@ class Writer:
         if flat is None:
             self._list(rep.node, value)
             return
+        assert isinstance(rep.node, plan.Call)
         self.code(f"put(_w.array_header(len({value}), {flat.size}))")
-        one, index = self.code.temporary("e"), self.code.temporary("i")
-        call = rep.node
-        assert isinstance(call, plan.Call)
-        function = self.link.name("put", call.key)
-        with self.code.block(f"for {index}, {one} in enumerate({value}):"):
-            with self.code.guard("_CodecError", index):
-                self.code(f"{function}(put, {one})")
+        if not self._flat_each(rep.node, value):
+            one, index = self.code.temporary("e"), self.code.temporary("i")
+            function = self.link.name("put", rep.node.key)
+            with self.code.block(f"for {index}, {one} in enumerate({value}):"):
+                with self.code.guard("_CodecError", index):
+                    self.code(f"{function}(put, {one})")
 
     def _open(self) -> tuple[str, str]:
         code = self.code

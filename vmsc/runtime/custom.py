@@ -72,7 +72,7 @@ def to_wire(function: Callable[[Any], Any], name: str, value: Any, field: str) -
     """The number on the wire that stands for a value."""
     try:
         return function(value)
-    except (ValueError, TypeError, ArithmeticError) as fault:
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as fault:
         message = f"{value!r} is no '{name}': {fault}"
         raise EncodeError(message, code="transform", path=(field,)) from fault
     except Exception as fault:

@@ -7,6 +7,7 @@ is compared with what is left of the buffer first.
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -445,14 +446,15 @@ def size(value: Any, wanted: int, field: str, what: str = "elements") -> None:
         raise EncodeError(message, code="length", path=(field,) if field else ())
 
 
-def outside(fault: Exception, fields: Sequence[tuple[str, str, object]]) -> EncodeError:
-    """Name the field of a run whose value its struct code cannot hold."""
-    for name, code, value in fields:
-        values = list(value) if isinstance(value, list | tuple) else [value]
+def outside(fault: Exception, value: Any, fields: Sequence[tuple[str, str]]) -> EncodeError:
+    """Name the field of a run whose value its struct code cannot hold; `fields`: (attributes, code)."""
+    for name, code in fields:
+        one = operator.attrgetter(name)(value)
+        values = list(one) if isinstance(one, list | tuple) else [one]
         try:
             struct.pack(code, *values)
         except (struct.error, TypeError, OverflowError) as own:
-            return EncodeError(f"{value!r} does not fit: {own}", code="range", path=(name,))
+            return EncodeError(f"{one!r} does not fit: {own}", code="range", path=(name,))
     return EncodeError(f"the value does not fit: {fault}", code="range")
 
 

@@ -1,0 +1,61 @@
+"""Fixtures for all tests: the plugin host, schemas from text, and goldens that `--update` rewrites."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import helpers
+import pytest
+
+from vmsc.diag import Diagnostic
+from vmsc.host import Host, load_host
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update",
+        action="store_true",
+        help="rewrite the goldens that differ; the run fails if there are any",
+    )
+
+
+@pytest.fixture(scope="session")
+def host() -> Host:
+    """The built-in plugins."""
+    return load_host(())
+
+
+@pytest.fixture(scope="session")
+def build(host: Host) -> Callable[[str], types.ModuleType]:
+    """build(text): the generated module of a schema."""
+    return lambda text: helpers.build_text(text, host)
+
+
+@pytest.fixture(scope="session")
+def report_of(host: Host) -> Callable[[str], list[Diagnostic]]:
+    """report_of(text): what is wrong with a schema, sorted by place."""
+    return lambda text: helpers.report_of(text, host)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Iterator[Callable[[Path, str], None]]:
+    """golden(path, text): the file holds this text. With `--update` it is made to, and the test fails."""
+    update: bool = request.config.getoption("--update")
+    changed: list[Path] = []
+
+    def compare(path: Path, text: str) -> None:
+        old = path.read_text() if path.is_file() else None
+        if update and old != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            changed.append(path)
+        elif not update:
+            assert old is not None, f"no golden {path}; make it with --update"
+            assert text.splitlines() == old.splitlines()
+            assert text == old
+
+    yield compare
+    if changed:
+        pytest.fail("rewritten: " + ", ".join(map(str, changed)), pytrace=False)

@@ -1,0 +1,105 @@
+"""Align a description's items with the fields that QEMU recorded: which is which, which is absent, which is strange.
+
+QEMU may rename a field as it likes, as names are not on the wire: the order is what counts, and names are the best hint.
+The cheapest alignment wins, over all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vmsc import ir
+from vmsc.vmdesc import Entries
+
+__all__ = ["Wanted", "align", "same_name"]
+
+_RENAMED, _WRONG, _EXTRA, _MISSING = 4, 3, 6, 6
+_SUFFIX = re.compile(r"\[(\d+)\]$")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An item of the description: `twin` counts the earlier ones of its wire name, None if it is the only one.
+
+    `present` is what decides about it: a number once that is known. `may_vanish`: it may be there without any entry.
+    """
+
+    wire: str
+    twin: int | None
+    item: ir.Field | ir.Split
+    present: ir.Expr | None
+    may_vanish: bool
+
+    @property
+    def absent(self) -> bool:
+        return isinstance(self.present, ir.Number) and not self.present.value
+
+    @property
+    def optional(self) -> bool:
+        decided = self.present is None or isinstance(self.present, ir.Number)
+        return self.may_vanish or not decided
+
+
+def same_name(wanted: Wanted, name: str) -> int | None:
+    """How far the recorded name is from the item's: 0 or 1 where it is the same, None where it is another.
+
+    Where a description has several fields of one name, QEMU appends `[k]`, counting from 0.
+    """
+    if name == wanted.wire:
+        return 0
+    suffix = _SUFFIX.search(name)
+    if suffix is None or name[: suffix.start()] != wanted.wire:
+        return None
+    return 0 if int(suffix[1]) == wanted.twin else 1
+
+
+def _skip(wanted: Wanted) -> int:
+    return 0 if wanted.absent or wanted.optional else _MISSING
+
+
+def align(
+    wanted: Sequence[Wanted],
+    found: Sequence[Entries],
+    fits: Callable[[Wanted, Entries], bool],
+) -> list[tuple[Wanted | None, Entries | None]]:
+    """Pairs in order; None stands where one side has nothing. `fits`: whether the sizes could be the same."""
+
+    def cost(one: Wanted, entries: Entries) -> int | None:
+        if one.absent:
+            return None
+        near = same_name(one, entries.name)
+        if fits(one, entries):
+            return _RENAMED if near is None else near
+        return None if near is None else _WRONG + near
+
+    rows, columns = len(wanted) + 1, len(found) + 1
+    best = [[0] * columns for _ in range(rows)]
+    way = [[""] * columns for _ in range(rows)]
+    for i in range(rows):
+        for j in range(columns):
+            choices = []
+            if i and j and (pair := cost(wanted[i - 1], found[j - 1])) is not None:
+                choices.append((best[i - 1][j - 1] + pair, "pair"))
+            if i:
+                choices.append((best[i - 1][j] + _skip(wanted[i - 1]), "skip"))
+            if j:
+                choices.append((best[i][j - 1] + _EXTRA, "extra"))
+            if choices:
+                best[i][j], way[i][j] = min(choices, key=lambda c: c[0])
+    return _followed(wanted, found, way)
+
+
+def _followed(
+    wanted: Sequence[Wanted], found: Sequence[Entries], way: list[list[str]]
+) -> list[tuple[Wanted | None, Entries | None]]:
+    pairs: list[tuple[Wanted | None, Entries | None]] = []
+    i, j = len(wanted), len(found)
+    while i or j:
+        step = way[i][j]
+        i, j = i - (step != "extra"), j - (step != "skip")
+        pairs.append(
+            (None if step == "extra" else wanted[i], None if step == "skip" else found[j])
+        )
+    return pairs[::-1]

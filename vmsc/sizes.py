@@ -1,0 +1,133 @@
+"""A type's size in bytes as an expression over what is not known yet, and QEMU's words for wire types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vmsc import ir
+from vmsc.evaluation import substitute
+
+__all__ = ["Names", "both", "count_of", "names_for", "operation", "same_type", "size_expr", "truth"]
+
+Names = Mapping[tuple[str, str], ir.Expr]
+
+# What QEMU calls the wire types of the language's numbers (VMStateInfo.name).
+_INFOS: dict[str, tuple[str, ...]] = {
+    **{f"u{bits}": (f"uint{bits}", f"uint{bits} equal") for bits in (8, 16, 32)},
+    **{f"s{bits}": (f"int{bits}", f"int{bits} equal", f"int{bits} le") for bits in (8, 16, 32)},
+    "u64": ("uint64", "int64 equal"),
+    "s64": ("int64",),
+    "bool": ("bool",),
+    "timer": ("timer",),
+    "f64": ("CPU_Double_U",),
+}
+_KNOWN = frozenset(info for infos in _INFOS.values() for info in infos)
+
+
+def same_type(scalar: ir.Scalar, info: str) -> bool:
+    """Whether QEMU's word can be this number; a word of a device's own can be any of its size."""
+    if info not in _KNOWN:
+        return True
+    return scalar.order == "big" and info in _INFOS[scalar.name]
+
+
+def operation(op: str, *operands: ir.Expr) -> ir.Expr:
+    """An operation, folded, on sizes and counts: none is negative."""
+    bounds = [ir.expr_bounds(o) or (0, 0) for o in operands]
+    match op:
+        case "+":
+            low, high = sum(b[0] for b in bounds), sum(b[1] for b in bounds)
+        case "*":
+            low, high = bounds[0][0] * bounds[1][0], bounds[0][1] * bounds[1][1]
+        case "ceil_div":
+            divisor = max(1, bounds[1][0])
+            low, high = bounds[0][0] // divisor, -(-bounds[0][1] // divisor)
+        case _:
+            low, high = 0, 1
+    return substitute(ir.Operation(op, operands, low, high), {})
+
+
+def truth(expr: ir.Expr) -> ir.Expr:
+    """1 or 0: whether the expression is not 0."""
+    return operation("!=", expr, ir.Number(0))
+
+
+def both(left: ir.Expr | None, right: ir.Expr | None) -> ir.Expr | None:
+    return None if left is None or right is None else operation("+", left, right)
+
+
+def count_of(type_: ir.Array, names: Names) -> tuple[ir.Expr, ir.Type]:
+    """How many elements all dimensions have together, and what one is: QEMU knows one dimension."""
+    count, element = substitute(type_.count, names), type_.element
+    while isinstance(element, ir.Array):
+        count = operation("*", count, substitute(element.count, names))
+        element = element.element
+    return count, element
+
+
+def names_for(use: ir.Use, called: ir.Description, names: Names) -> dict[tuple[str, str], ir.Expr]:
+    """What names stand for within a nested description: its parameters as they are bound, its version."""
+    inner: dict[tuple[str, str], ir.Expr] = {
+        ("param", name): substitute(value, names) for name, value in use.arguments
+    }
+    inner["version", ""] = ir.Number(called.version if use.version is None else use.version)
+    return inner
+
+
+def size_expr(
+    type_: ir.Type, names: Names, find: Mapping[str, ir.Description]
+) -> ir.Expr | None:
+    """The type's bytes, or None where they hang on more than names (a list, a string, a subsection)."""
+    match type_:
+        case ir.Scalar(size=size):
+            return ir.Number(size)
+        case ir.Bytes(length=e) | ir.Padding(length=e) | ir.Within(length=e):
+            return substitute(e, names)
+        case ir.Opaque(length=length):
+            return None if length is None else substitute(length, names)
+        case ir.Bitmap(bits=e):
+            words = operation("ceil_div", substitute(e, names), ir.Number(64))
+            return operation("*", words, ir.Number(8))
+        case ir.Array():
+            count, element = count_of(type_, names)
+            each = size_expr(element, names, find)
+            return None if each is None else operation("*", count, each)
+        case ir.Use(key=key):
+            called = find[key]
+            if called.subsections or called.kind == "loop":
+                return None
+            return body_size(called, names_for(type_, called, names), find)
+        case _:
+            return None
+
+
+def body_size(
+    description: ir.Description, names: Names, find: Mapping[str, ir.Description]
+) -> ir.Expr | None:
+    """The bytes of a description's items."""
+    total: ir.Expr | None = ir.Number(0)
+    known = dict(names)
+    for item in description.items:
+        match item:
+            case ir.Let(name=name, value=value):
+                known["let", name] = substitute(value, known)
+                continue
+            case ir.Field(type=type_):
+                size = size_expr(type_, known, find)
+            case ir.Split(scalar=scalar):
+                size = ir.Number(scalar.size)
+            case _:
+                continue
+        present = presence(item, known)
+        if present is not None and size is not None:
+            size = operation("*", truth(present), size)
+        total = both(total, size)
+    return total
+
+
+def presence(item: ir.Field | ir.Split, names: Names) -> ir.Expr | None:
+    """The condition under which an item is there; None: always."""
+    if item.since is not None:
+        version = substitute(ir.Version(0, 0), names)
+        return operation(">=", version, ir.Number(item.since))
+    return None if item.when is None else substitute(item.when, names)

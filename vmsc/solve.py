@@ -1,0 +1,151 @@
+"""Solve a description's parameters from QEMU's own record of a section, and check that they fit.
+
+Each item of the description is laid beside the field that QEMU recorded for it. What is recorded of
+its presence, count or length is a constraint on the parameters that decide it; `constraints` finds
+the values. What cannot be so whatever the values are is a misfit, with path, expected and found.
+Values of fields are not recorded: an expression that hangs on one tells nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vmsc import ir
+from vmsc.constraints import Constraint, Domain, Value, domain_of, propagate, size_of
+from vmsc.evaluation import unknowns
+from vmsc.fitting import Fitting, Misfit
+from vmsc.machine import Machine, SectionParams
+from vmsc.stream.lookup import names_of
+from vmsc.vmdesc import Body, Device, Vmdesc
+
+__all__ = [
+    "Guess", "Misfit", "Solution", "Solved", "device_key", "device_keys", "solve", "solve_stream",
+]  # fmt: skip
+
+PAGE_SIZE = 4096  # where nothing says another
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A parameter of which several values fit, and the one that was taken."""
+
+    name: str
+    taken: Value
+    among: str
+
+
+@dataclass(frozen=True)
+class Solution:
+    """`values` by parameter; `unresolved`: those without a default of which the record says nothing.
+
+    The codec needs an unresolved one only where something hangs on it that is not in this section.
+    """
+
+    values: Mapping[str, Value]
+    unresolved: tuple[str, ...] = ()
+    guesses: tuple[Guess, ...] = ()
+    misfits: tuple[Misfit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A section and its solution; None where the schema does not describe it."""
+
+    device: Device
+    key: str | None
+    solution: Solution | None
+
+
+def device_keys(schema: ir.Schema) -> dict[str, str]:
+    """The keys of the schema's devices by QEMU's name."""
+    return {d.wire: d.key for d in schema.descriptions.values() if d.kind == "device"}
+
+
+def device_key(keys: Mapping[str, str], device: Device) -> str | None:
+    """The key of the description of this section."""
+    names = (device.vmsd_name,) if device.vmsd_name else names_of(device.name)
+    return next((keys[name] for name in names if name in keys), None)
+
+
+def solve_stream(
+    schema: ir.Schema, vmdesc: Vmdesc, machine: str = ""
+) -> tuple[Machine, tuple[Solved, ...]]:
+    """A machine file's content for the stream with this description, and how it came about.
+
+    RAM is not in the description; its page size is. A section without parameters has no entry,
+    unless another of its name and instance has one: those are told apart by their order.
+    """
+    keys = device_keys(schema)
+    found: list[Solved] = []
+    for device in vmdesc.devices:
+        key = device_key(keys, device)
+        found.append(Solved(device, key, None if key is None else solve(schema, key, device)))
+    page_size = PAGE_SIZE if vmdesc.page_size is None else vmdesc.page_size
+    sections = [SectionParams("ram", None, {"page_size": page_size})]
+    needed = {(s.device.name, s.device.instance) for s in found if s.solution and s.solution.values}
+    for one in found:
+        if (one.device.name, one.device.instance) in needed:
+            values = dict(one.solution.values) if one.solution else {}
+            sections.append(SectionParams(one.device.name, one.device.instance, values))
+    return Machine(tuple(sections), machine), tuple(found)
+
+
+def solve(schema: ir.Schema, key: str, device: Device) -> Solution:
+    """The parameters of the description `key` in this section."""
+    description = schema.descriptions[key]
+    version = description.version if device.version is None else device.version
+    names: dict[tuple[str, str], ir.Expr] = {("version", ""): ir.Number(version)}
+    fitting = Fitting(schema.descriptions)
+    body = Body(device.vmsd_name, version, device.fields, device.subsections)
+    if device.vmsd_name:
+        fitting.body(description, body, names, description.wire)
+    else:
+        fitting.blob(description, body, names, description.wire)
+    params = [p for p in description.params if not p.sticky]
+    start = {p.name: domain_of(p) for p in params}
+    domains, broken = propagate(fitting.constraints, start)
+    misfits = [*fitting.misfits, *map(_misfit, broken)]
+    return _solution(params, start, domains, misfits, fitting.constraints)
+
+
+def _misfit(broken: Constraint) -> Misfit:
+    return Misfit(broken.path, "parameter", f"{broken.text}, for some value", broken.found)
+
+
+def _solution(
+    params: Sequence[ir.Param],
+    start: Mapping[str, Domain],
+    domains: Mapping[str, Domain],
+    misfits: Sequence[Misfit],
+    constraints: Sequence[Constraint],
+) -> Solution:
+    values: dict[str, Value] = {}
+    guesses: list[Guess] = []
+    unresolved: list[str] = []
+    touched = {name for c in constraints for name in unknowns(c.expr, "param")}
+    for param in params:
+        domain = domains[param.name]
+        if size_of(domain) == 1:
+            values[param.name] = domain[0]
+        elif size_of(domain) == size_of(start[param.name]) or param.name not in touched:
+            if param.default is None:
+                unresolved.append(param.name)
+        else:
+            taken = _chosen(param, domain)
+            values[param.name] = taken
+            guesses.append(Guess(param.name, taken, _shown(domain)))
+    return Solution(values, tuple(unresolved), tuple(guesses), tuple(misfits))
+
+
+def _chosen(param: ir.Param, domain: Domain) -> Value:
+    """The default where it fits, else the greatest: all that fit lay the section out alike."""
+    if isinstance(param.default, int | str) and param.default in domain:
+        return param.default
+    return domain[size_of(domain) - 1]
+
+
+def _shown(domain: Domain) -> str:
+    if isinstance(domain, range) or size_of(domain) > 8:
+        return f"{domain[0]} to {domain[size_of(domain) - 1]}"
+    return ", ".join(map(str, domain))
