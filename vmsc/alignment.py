@@ -1,7 +1,7 @@
-"""Align a description's items with the fields that QEMU recorded: which is which, which is absent, which is strange.
+"""Align a description's items with the fields that QEMU recorded: which is which, what is absent.
 
-QEMU may rename a field as it likes, as names are not on the wire: the order is what counts, and names are the best hint.
-The cheapest alignment wins, over all of them.
+QEMU may rename a field as it likes, as names are not on the wire: the order is what counts, and
+names are the best hint. Of all alignments the cheapest is taken.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ _SUFFIX = re.compile(r"\[(\d+)\]$")
 
 @dataclass(frozen=True)
 class Wanted:
-    """An item of the description: `twin` counts the earlier ones of its wire name, None if it is the only one.
+    """An item of the description: `twin` counts the earlier ones of its name, None if there is one.
 
-    `present` is what decides about it: a number once that is known. `may_vanish`: it may be there without any entry.
+    `present` is what decides about it, a number once that is known. `may_vanish`: it may be there
+    without any entry.
     """
 
     wire: str
@@ -43,7 +44,7 @@ class Wanted:
 
 
 def same_name(wanted: Wanted, name: str) -> int | None:
-    """How far the recorded name is from the item's: 0 or 1 where it is the same, None where it is another.
+    """How far the recorded name is from the item's: 0 or 1 if it is the same, None if another.
 
     Where a description has several fields of one name, QEMU appends `[k]`, counting from 0.
     """
@@ -64,7 +65,7 @@ def align(
     found: Sequence[Entries],
     fits: Callable[[Wanted, Entries], bool],
 ) -> list[tuple[Wanted | None, Entries | None]]:
-    """Pairs in order; None stands where one side has nothing. `fits`: whether the sizes could be the same."""
+    """Pairs in order; None stands where one side has nothing. `fits`: their sizes could agree."""
 
     def cost(one: Wanted, entries: Entries) -> int | None:
         if one.absent:

@@ -1,10 +1,12 @@
 """Solve parameters: what is known of expressions over them -> values.
 
-A constraint says that an expression lies within two numbers. Each parameter starts with all values that its bounds allow;
-constraints take values away, round after round, until none takes any more. An expression that only rises (or falls)
-with its one open parameter is inverted by bisection, others by trying all values where they are few.
+A constraint says that an expression lies within two numbers. Each parameter starts with all values
+that its bounds allow; constraints take values away, round after round, until none takes any more.
+An expression that only rises (or falls) with its one open parameter is inverted by bisection,
+others by trying all values where they are few.
 
-Law: the work is bounded whatever the expressions are. A constraint that nothing can meet is reported and left out.
+Law: the work is bounded whatever the expressions are. A constraint that nothing can meet is
+reported and left out.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ Domain = range | tuple[Value, ...]
 
 @dataclass(frozen=True)
 class Constraint:
-    """`expr` lies within `low` and `high`. It speaks of parameters alone; `path` is where it comes from."""
+    """`expr`, of parameters alone, lies within `low` and `high`; `path` is where it comes from."""
 
     expr: ir.Expr
     low: int
@@ -106,7 +108,7 @@ def _joined(slopes: Sequence[int | None]) -> int | None:
 
 
 def _first(test: Callable[[int], bool], low: int, high: int) -> int:
-    """The first number of low..high that passes a test which all later ones pass; high + 1 if none."""
+    """The first of low..high to pass a test that all later ones pass; high + 1 if none does."""
     high += 1
     while low < high:
         middle = (low + high) // 2

@@ -1,8 +1,8 @@
-"""Evaluate expressions of ir: a value for every name in, a number (or bytes, a word) out; or, with some names known,
-the expression that is left.
+"""Evaluate expressions of ir: a value for every name in, a number (or bytes, a word) out.
 
-The meaning is that of generated code: an absent field reads as 0, absent bytes as empty, and what stands behind
-`and` and `or` is read only if it is needed.
+Or, with some names known: the expression that is left. The meaning is that of generated code: an
+absent field reads as 0, absent bytes as empty, and what stands behind `and` and `or` is read only
+if it is needed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def member_of(value: object, name: str) -> Any:
 
 @dataclass(frozen=True)
 class Known:
-    """What names stand for at one place: fields and lets of the description, parameters, its version."""
+    """What names stand for at one place: the description's fields and lets, parameters, version."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     lets: Mapping[str, int] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def _empty(type_: ir.Type | None) -> Any:
 
 
 def value_of(expr: ir.Expr, known: Known) -> Any:
-    """The expression's value. Raises ParamError for a parameter without one, and as `evaluate` does."""
+    """The expression's value. Raises ParamError for a parameter without one, else as `evaluate`."""
     match expr:
         case ir.Number(value=number):
             return number

@@ -1,4 +1,4 @@
-"""Lay a description beside QEMU's record of it: constraints on its parameters, and what does not fit.
+"""Lay a description beside QEMU's record of it: constraints on parameters, and what does not fit.
 
 Every expression is first written in terms of the section's own parameters: a nested description's
 parameters are replaced by what they are bound to, a field that is not there by 0.
@@ -15,7 +15,15 @@ from vmsc.constraints import Constraint
 from vmsc.dump import expr_text, type_text
 from vmsc.evaluation import substitute, unknowns
 from vmsc.sizes import (
-    Names, body_size, count_of, names_for, operation, presence, same_type, size_expr, truth,
+    Names,
+    body_size,
+    count_of,
+    names_for,
+    operation,
+    presence,
+    same_type,
+    size_expr,
+    truth,
 )  # fmt: skip
 from vmsc.vmdesc import Body, Entries, Field, entries
 
@@ -301,7 +309,7 @@ class Fitting:
             self.fit(element, Entries(found.name, (_element(entry),)), names, where)
 
     def _is_element(self, element: ir.Type, entry: Field, names: Names) -> bool:
-        """Whether an entry that tells of no array is one of one element, or all of it in one piece."""
+        """Whether an entry that tells of no array is of one element, or all of it in one piece."""
         if isinstance(element, ir.Use) and entry.struct is not None:
             return True
         size = size_expr(element, names, self.find)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import pickle
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 import vmsc
+from vmsc import ir
 from vmsc.output import OutputError, write_file
 from vmsc.runtime.codec import Codec
 
@@ -49,6 +51,7 @@ class Library:
 
     index: _Index
     load: Callable[[str], types.ModuleType]
+    schema: Callable[[], ir.Schema]
     handlers: Sequence[Callable[[str, int, int], Codec | None]] = ()
     found: dict[tuple[str, str], Codec] = field(default_factory=dict)
 
@@ -109,8 +112,17 @@ def _cache_folder() -> Path:
     return Path(base) / "vmsc"
 
 
-def _compile(schemas: Sequence[Path], plugins: Sequence[str]) -> tuple[_Index, dict[str, str]]:
-    """Index and sources by path of all schemas, the given ones before those that come with vmsc."""
+@dataclass(frozen=True)
+class _Made:
+    """What compiling gives: the index, sources by path, and what the schemas mean."""
+
+    index: _Index
+    sources: Mapping[str, str]
+    schema: ir.Schema
+
+
+def _compile(schemas: Sequence[Path], plugins: Sequence[str]) -> _Made:
+    """Compile all schemas, the given ones before those that come with vmsc."""
     from vmsc.diag import Report, as_text
     from vmsc.driver import compile_paths, generate
     from vmsc.host import load_host
@@ -130,7 +142,8 @@ def _compile(schemas: Sequence[Path], plugins: Sequence[str]) -> tuple[_Index, d
             devices.setdefault(one.wire, (one.module, one.name))
         elif one.kind == "vmsd":
             vmsds.setdefault(one.wire, (one.module, one.name))
-    return _Index(devices, vmsds), {a.path: a.text for a in artifacts}
+    sources = {a.path: a.text for a in artifacts}
+    return _Made(_Index(devices, vmsds), sources, compiled.schema)
 
 
 def _handlers(plugins: Sequence[str]) -> list[Callable[[str, int, int], Codec | None]]:
@@ -174,13 +187,14 @@ class _LateHandlers(Sequence[Callable[[str, int, int], "Codec | None"]]):
         return self._all()[index]
 
 
-def _from_memory(index: _Index, sources: Mapping[str, str], plugins: Sequence[str]) -> Library:
+def _from_memory(made: _Made, plugins: Sequence[str]) -> Library:
     from vmsc.backend import Artifact
     from vmsc.driver import load_modules
 
     package = f"_vmsc_codecs_{len(sys.modules)}"
-    modules = load_modules([Artifact(path, text) for path, text in sources.items()], package)
-    return Library(index, modules.__getitem__, _LateHandlers(plugins))
+    artifacts = [Artifact(path, text) for path, text in made.sources.items()]
+    modules = load_modules(artifacts, package)
+    return Library(made.index, modules.__getitem__, lambda: made.schema, _LateHandlers(plugins))
 
 
 def _from_folder(folder: Path, plugins: Sequence[str]) -> Library:
@@ -192,16 +206,22 @@ def _from_folder(folder: Path, plugins: Sequence[str]) -> Library:
     def load(module: str) -> types.ModuleType:
         return importlib.import_module(f"{package}.{module}")
 
-    return Library(index, load, _LateHandlers(plugins))
+    def schema() -> ir.Schema:
+        loaded = pickle.loads((folder / "schema.pickle").read_bytes())
+        assert isinstance(loaded, ir.Schema)
+        return loaded
+
+    return Library(index, load, schema, _LateHandlers(plugins))
 
 
-def _store(folder: Path, index: _Index, sources: Mapping[str, str]) -> None:
+def _store(folder: Path, made: _Made) -> None:
     """Write the generated package; the index comes last, and only with it does the folder count."""
-    for path, text in sources.items():
+    for path, text in made.sources.items():
         target = folder / f"codecs_{folder.name}" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         write_file(target, text.encode())
-    write_file(folder / "index.json", msgspec.json.encode(index))
+    write_file(folder / "schema.pickle", pickle.dumps(made.schema))
+    write_file(folder / "index.json", msgspec.json.encode(made.index))
 
 
 def open_library(schemas: Sequence[Path] = (), plugins: Sequence[str] = ()) -> Library:
@@ -210,17 +230,17 @@ def open_library(schemas: Sequence[Path] = (), plugins: Sequence[str] = ()) -> L
     Raises LibraryError if the schemas have errors, PluginError for a plugin's fault.
     """
     if plugins:  # a plugin given by name may be any code: nothing to make a digest of
-        return _from_memory(*_compile(schemas, plugins), plugins)
+        return _from_memory(_compile(schemas, plugins), plugins)
     folder = _cache_folder() / _digest(schemas)
     if (folder / "index.json").is_file():
         try:
             return _from_folder(folder, plugins)
         except (OSError, msgspec.DecodeError):
             pass  # an unreadable cache is made anew below
-    index, sources = _compile(schemas, plugins)
+    made = _compile(schemas, plugins)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _store(folder, index, sources)
+        _store(folder, made)
     except (OSError, OutputError):
-        return _from_memory(index, sources, plugins)
+        return _from_memory(made, plugins)
     return _from_folder(folder, plugins)

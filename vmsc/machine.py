@@ -1,4 +1,4 @@
-"""Parameter values by section: a machine file (JSON), `--param` settings, and what both give to a codec.
+"""Parameter values by section: machine files (JSON), `--param`, and what both give to a codec.
 
     {"vmsc-machine": 1,
      "machine": "pc-i440fx-7.2",
@@ -7,9 +7,9 @@
       {"name": "0000:00:01.3/piix4_pm", "instance": 0, "params": {"ram_slots": 0}}
      ]}
 
-An entry without `instance` is for all instances. Where a stream has several sections of one name and
-instance, there are as many entries, in the stream's order; a checkpoint begins with the first again.
-A set (`bits`) is a number, written 0x... where it is long; a truth is true or false.
+An entry without `instance` is for all instances. Where a stream has several sections of one name
+and instance, there are as many entries, in the stream's order; a checkpoint begins with the first
+again. A set (`bits`) is a number, written "0x..." where it is long; a truth is true or false.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Given:
-    """`--param [SECTION-GLOB:]NAME=VALUE`; without a glob it is for every section that has such a parameter."""
+    """`--param [SECTION-GLOB:]NAME=VALUE`; without a glob it is for all that have the parameter."""
 
     glob: str
     name: str
@@ -167,7 +167,7 @@ def parse_given(text: str) -> Given:
 
 @dataclass(frozen=True)
 class Settings:
-    """All values that a run is given: `given` ones count before the machine's, later ones before earlier."""
+    """All values of a run: `given` ones count before the machine's, later ones before earlier."""
 
     machine: Machine = field(default_factory=Machine)
     given: tuple[Given, ...] = ()

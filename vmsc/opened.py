@@ -111,6 +111,7 @@ class _Walk:
     occurrences: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
     shared: bool = False
+    page_size: int = 4096  # QEMU says another one in the configuration
 
     def occurrence(self, name: str, instance: int, id_: int) -> int:
         """Which of the sections of this name and instance it is; parts count with their start."""
@@ -130,6 +131,8 @@ class _Walk:
                 wanted = [p for p in codec.params if not p.sticky]
                 at = self.occurrence(name, instance, id_)
                 params.update(self.answers.params_for(name, instance, at, wanted))
+                if any(p.name == "page_size" for p in wanted):
+                    params.setdefault("page_size", self.page_size)
                 if self.shared and any(p.name == "ignore_shared" for p in wanted):
                     params.setdefault("ignore_shared", 1)
             self.codecs[id_] = codec, params
@@ -192,8 +195,9 @@ def _stream_entries(
     for event in read_stream(data, walk.measure):
         match event:
             case Configuration():
-                capabilities = read_configuration(event.body)[0].capabilities
-                walk.shared = "x-ignore-shared" in capabilities
+                machine = read_configuration(event.body)[0]
+                walk.shared = "x-ignore-shared" in machine.capabilities
+                walk.page_size = 1 << (machine.page_bits or 12)
                 yield Entry(event, event.body, library.vmsd("configuration"))
             case Section():
                 codec, params = walk.params(event)
@@ -204,6 +208,11 @@ def _stream_entries(
                 yield entry
             case _:
                 yield Entry(event)
+
+
+def stream_measure(library: Library, answers: Answers) -> Measure:
+    """A measure for one stream's sections, for a reader of `stream` that is fed piece by piece."""
+    return _Walk(library, answers).measure
 
 
 # --- framed checkpoints ---------------------------------------------------------------------------

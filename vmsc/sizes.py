@@ -1,4 +1,4 @@
-"""A type's size in bytes as an expression over what is not known yet, and QEMU's words for wire types."""
+"""A type's size in bytes, as an expression over what is not known yet; QEMU's words for types."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def count_of(type_: ir.Array, names: Names) -> tuple[ir.Expr, ir.Type]:
 
 
 def names_for(use: ir.Use, called: ir.Description, names: Names) -> dict[tuple[str, str], ir.Expr]:
-    """What names stand for within a nested description: its parameters as they are bound, its version."""
+    """What names stand for within a nested description: its parameters as bound, its version."""
     inner: dict[tuple[str, str], ir.Expr] = {
         ("param", name): substitute(value, names) for name, value in use.arguments
     }
@@ -77,7 +77,7 @@ def names_for(use: ir.Use, called: ir.Description, names: Names) -> dict[tuple[s
 def size_expr(
     type_: ir.Type, names: Names, find: Mapping[str, ir.Description]
 ) -> ir.Expr | None:
-    """The type's bytes, or None where they hang on more than names (a list, a string, a subsection)."""
+    """The type's bytes; None where they hang on more than names (a list, string, subsection)."""
     match type_:
         case ir.Scalar(size=size):
             return ir.Number(size)

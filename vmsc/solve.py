@@ -37,7 +37,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Solution:
-    """`values` by parameter; `unresolved`: those without a default of which the record says nothing.
+    """`values` by parameter; `unresolved`: those without a default of which nothing is recorded.
 
     The codec needs an unresolved one only where something hangs on it that is not in this section.
     """
@@ -127,12 +127,12 @@ def _solution(
     for param in params:
         domain = domains[param.name]
         if size_of(domain) == 1:
-            values[param.name] = domain[0]
+            values[param.name] = _plain(param, domain[0])
         elif size_of(domain) == size_of(start[param.name]) or param.name not in touched:
             if param.default is None:
                 unresolved.append(param.name)
         else:
-            taken = _chosen(param, domain)
+            taken = _plain(param, _chosen(param, domain))
             values[param.name] = taken
             guesses.append(Guess(param.name, taken, _shown(domain)))
     return Solution(values, tuple(unresolved), tuple(guesses), tuple(misfits))
@@ -143,6 +143,10 @@ def _chosen(param: ir.Param, domain: Domain) -> Value:
     if isinstance(param.default, int | str) and param.default in domain:
         return param.default
     return domain[size_of(domain) - 1]
+
+
+def _plain(param: ir.Param, value: Value) -> Value:
+    return bool(value) if param.kind == "bool" else value
 
 
 def _shown(domain: Domain) -> str:

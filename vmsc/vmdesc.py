@@ -1,7 +1,7 @@
 """QEMU's own description of a stream, the JSON behind its end: bytes -> frozen data.
 
-It names every field that was written, with its wire type and size. What QEMU writes there needs care:
-equal keys follow each other in one object (lists, and nested descriptions that are written inline),
+It names every field that was written, with its wire type and size. Reading it needs care: equal
+keys follow each other in one object (lists, and nested descriptions that are written inline),
 an array is one entry with `array_len` or one entry an element with `index`, one of a single element
 looks like none, and equal names of a description get a suffix `[k]`.
 
@@ -47,10 +47,10 @@ class Body:
 
 @dataclass(frozen=True)
 class Field:
-    """One entry, and one element of it: `size` is an element's bytes.
+    """One entry; `size` is the bytes of one element.
 
-    `array_len`: as many elements, of which only the first was looked at; `index`: it is one element of
-    an array. `struct`: the nested description's, also where QEMU writes it inline (vstruct, tmp).
+    `array_len`: as many elements, of which only the first was looked at; `index`: it is one element
+    of an array. `struct`: the nested description's, also where QEMU has it inline (vstruct, tmp).
     `elements`: a list's, with a tree's keys where they are descriptions. `null`: a null pointer's
     marker stands there.
     """
@@ -156,7 +156,7 @@ class _Object(tuple[tuple[str, Any], ...]):
         return next((value for name, value in self if name == key), None)
 
     def inline(self) -> list[_Object]:
-        """The descriptions that were written straight into this object, each from `vmsd_name` on."""
+        """The descriptions written straight into this object, each from a `vmsd_name` on."""
         starts = [i for i, (name, _) in enumerate(self) if name == "vmsd_name"]
         return [_Object(self[a:b]) for a, b in pairwise([*starts, len(self)])]
 

@@ -1,11 +1,13 @@
 """Take the data of this folder anew, from the QEMU of this machine.
 
-    python tests/data/take.py [NAME...] [--streams DIR]
+    python tests/data/take.py [NAME...] [--streams DIR | --machines]
 
 For every machine of live.MACHINES it writes NAME.state.xz: the device state alone, without RAM, so
-without firmware. With --streams it also writes to DIR, for development and not to be committed,
-the whole stream of the same moment (NAME.stream), the JSON description at its end laid out
+without firmware; NAME.vmdesc.xz: the JSON description of a whole stream of the same moment; and
+NAME.machine.json: the parameters that vmsc solves from it. With --streams it also writes to DIR,
+for development and not to be committed, that stream (NAME.stream), its description laid out
 (NAME.json; the second of two equal keys is called KEY#2), and a list of every field (NAME.txt).
+With --machines it takes nothing: it writes NAME.machine.json anew from NAME.vmdesc.xz.
 """
 
 from __future__ import annotations
@@ -23,7 +25,15 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from live import MACHINES, QemuError  # noqa: E402
-from oracle import Leaf, Section, describe, sections  # noqa: E402
+from oracle import Leaf, Section, describe, machine, sections  # noqa: E402
+
+from vmsc.diag import Report  # noqa: E402
+from vmsc.driver import compile_paths  # noqa: E402
+from vmsc.host import load_host  # noqa: E402
+from vmsc.load import shipped_schemas  # noqa: E402
+from vmsc.machine import load_machine, machine_text  # noqa: E402
+from vmsc.solve import solve_stream  # noqa: E402
+from vmsc.vmdesc import find_vmdesc, read_vmdesc  # noqa: E402
 
 SHOWN = 24  # bytes of a buffer in the list
 
@@ -34,6 +44,20 @@ def take(name: str) -> tuple[bytes, bytes]:
     with tempfile.TemporaryDirectory() as folder, machine.start(Path(folder)) as qemu:
         machine.settle(qemu)
         return qemu.save_device_state(), qemu.save_stream()
+
+
+def write_machine(name: str, description: bytes, machine_name: str) -> None:
+    """NAME.machine.json, from the JSON description of a stream."""
+    compiled = compile_paths([shipped_schemas()], load_host(), Report())
+    assert compiled is not None, "the schemas have errors"
+    solved, _ = solve_stream(compiled.schema, read_vmdesc(description), machine_name)
+    (HERE / f"{name}.machine.json").write_text(machine_text(solved))
+
+
+def write_machine_anew(name: str) -> None:
+    """NAME.machine.json, from NAME.vmdesc.xz."""
+    description = lzma.decompress((HERE / f"{name}.vmdesc.xz").read_bytes())
+    write_machine(name, description, load_machine(HERE / f"{name}.machine.json").name)
 
 
 def plain(value: object) -> object:
@@ -82,10 +106,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="take the test data anew")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(MACHINES)}")
     parser.add_argument("--streams", type=Path, metavar="DIR", help="write whole streams there")
+    parser.add_argument("--machines", action="store_true", help="write NAME.machine.json alone")
     given = parser.parse_args()
     if unknown := sorted(set(given.names) - set(MACHINES)):
         parser.error(f"no such machine: {', '.join(unknown)}")
     for name in given.names or MACHINES:
+        if given.machines:
+            write_machine_anew(name)
+            continue
         try:
             state, stream = take(name)
         except QemuError as error:
@@ -94,6 +122,10 @@ def main() -> int:
         list(sections(state, like=stream))  # what the oracle cannot read is not written
         file = HERE / f"{name}.state.xz"
         file.write_bytes(lzma.compress(state, preset=9))
+        description = find_vmdesc(stream)
+        assert description is not None
+        (HERE / f"{name}.vmdesc.xz").write_bytes(lzma.compress(description, preset=9))
+        write_machine(name, description, machine(stream)[0])
         if given.streams is not None:
             write_stream(given.streams, name, stream)
         print(f"{name}: {len(state)} bytes of device state, {file.stat().st_size} in {file.name}")

@@ -17,7 +17,7 @@ from vmsc.cli.options import plugin_option, schemas_option
 
 if TYPE_CHECKING:
     from vmsc.library import Library
-    from vmsc.opened import Answers, Entry
+    from vmsc.opened import Entry
     from vmsc.runtime.codec import Buffer
 
 __all__ = [
@@ -84,51 +84,34 @@ def library_of(given: Input) -> Library:
         stop(f"error: the schemas have errors\n{fault.text}")
 
 
-def _answers(given: Input, data: Buffer) -> Answers:
-    try:
-        from vmsc.machine import MachineError, open_answers
-    except ImportError:
-
-        class N:
-            def params_for(self, name, instance, occ, wanted):
-                return (
-                    {"page_size": 4096}
-                    if name == "ram"
-                    else {p.name: 0 for p in wanted if p.default is None}
-                )
-
-            def recorded_size(self, *a):
-                return None
-
-        return N()
-
-    try:
-        return open_answers(data, given.params, given.machine, given.schemas, given.plugins)
-    except MachineError as fault:
-        stop(f"error: {fault}")
-
-
 @contextmanager
 def refuse(file: str) -> Iterator[None]:
     """Turn what is wrong with the input into one message that names the file."""
+    from vmsc.machine import MachineError
     from vmsc.runtime.errors import CodecError
 
     try:
         yield
+    except MachineError as fault:
+        stop(f"error: {fault}")
     except CodecError as fault:
         name = "standard input" if file == "-" else file
         stop(f"{name}: error: {fault} [{fault.code}]")
 
 
 def opened(given: Input, *, deep: bool = True, data: Buffer | None = None) -> Iterator[Entry]:
-    """The entries of FILE (`data`, if it was read already), as they are found. Use within
-    `refuse`.
+    """The entries of FILE (`data`, if it was read already), as they are found.
+
+    To be called, and its result used, within `refuse`.
     """
+    from vmsc.answers import open_answers
     from vmsc.opened import entries
 
     if data is None:
         data = read_input(given.file)
-    return entries(data, library_of(given), _answers(given, data), deep=deep)
+    library = library_of(given)
+    answers = open_answers(data, library, given.params, given.machine)
+    return entries(data, library, answers, deep=deep)
 
 
 def save(path: Path, pieces: Iterator[Buffer]) -> int:
