@@ -11,11 +11,13 @@ Law: whatever the bytes are, reading them gives data or one VmdescError that say
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from mmap import mmap
 from typing import Any, TypeVar
+
+from vmsc.runtime.codec import Buffer
 
 __all__ = [
     "Body", "Device", "Entries", "Field", "Vmdesc", "VmdescError", "entries", "find_vmdesc",
@@ -27,7 +29,11 @@ MAX_DEPTH = 64  # the language's own limit
 MAX_NUMBER = (1 << 63) - 1
 
 _T = TypeVar("_T")
-_NULLS = ("uint64", "nullptr", "ptr-marker")  # the info of a null pointer, up to 9.2, 10.x, later
+# Words for what is wider than the one byte of a null pointer's marker, and for that marker itself.
+_NOT_BYTES = {
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (16, 32, 64)), "timer", "CPU_Double_U",
+    "vstruct", "nullptr", "ptr-marker",
+}  # fmt: skip
 _LISTS = ("qtailq", "qlist", "gtree")
 
 
@@ -81,6 +87,18 @@ class Device:
     subsections: tuple[Body, ...] = ()
 
 
+    @property
+    def size(self) -> int:
+        """The payload's bytes, if the elements of an `array_len` are of one size."""
+        return _size(self.fields, self.subsections)
+
+
+def _size(fields: Iterable[Field], subsections: Iterable[Body]) -> int:
+    headers = sum(6 + len(s.vmsd_name.encode("utf-8", "surrogateescape")) for s in subsections)
+    inner = sum(_size(s.fields, s.subsections) for s in subsections)
+    return sum(f.count * f.size for f in fields) + headers + inner
+
+
 @dataclass(frozen=True)
 class Vmdesc:
     """All of it; `configuration` is there from QEMU 8.2 on."""
@@ -123,19 +141,37 @@ def entries(fields: Iterable[Field]) -> tuple[Entries, ...]:
 
 # --- finding it -----------------------------------------------------------------------------------
 
-_START = re.compile(rb'\x00\x06(....)\{\s*"', re.DOTALL)
+_MARK = b'"page_size"'  # QEMU's first key
+_REACH = 8  # blanks that may stand before it
 
 
-def find_vmdesc(stream: bytes) -> bytes | None:
-    """The JSON of a whole stream: what ends with it, or else the last that is a description."""
-    for match in reversed(list(_START.finditer(stream))):
-        start = match.start() + 6
-        end = start + int.from_bytes(match[1], "big")
-        if end == len(stream):
-            return stream[start:]
-        if end < len(stream) and _is_vmdesc(stream[start:end]):
-            return stream[start:end]
-    return None
+def find_vmdesc(stream: Buffer) -> bytes | None:
+    """The JSON of a whole stream: what ends with it, or else the last that is a description.
+
+    A mapped file is searched where it lies.
+    """
+    text = _searchable(stream)
+    at = len(text)
+    inside: bytes | None = None
+    while (at := text.rfind(_MARK, 0, at)) >= 0:
+        start = text.rfind(b"{", max(0, at - _REACH), at)
+        if start < 6 or text[start - 6 : start - 4] != b"\x00\x06":
+            continue
+        end = start + int.from_bytes(text[start - 4 : start], "big")
+        if end == len(text):
+            return bytes(text[start:end])
+        if inside is None and end < len(text) and _is_vmdesc(bytes(text[start:end])):
+            inside = bytes(text[start:end])
+    return inside
+
+
+def _searchable(stream: Buffer) -> bytes | bytearray | mmap:
+    if not isinstance(stream, memoryview):
+        return stream
+    whole = stream.obj
+    if isinstance(whole, bytes | bytearray | mmap) and len(whole) == stream.nbytes:
+        return whole
+    return bytes(stream)
 
 
 def _is_vmdesc(text: bytes) -> bool:
@@ -161,9 +197,9 @@ class _Object(tuple[tuple[str, Any], ...]):
         return [_Object(self[a:b]) for a, b in pairwise([*starts, len(self)])]
 
 
-def read_vmdesc(data: bytes) -> Vmdesc:
+def read_vmdesc(data: Buffer) -> Vmdesc:
     """The description: the JSON itself, or a whole stream that has one. Raises VmdescError."""
-    text = data if data.lstrip()[:1] == b"{" else find_vmdesc(data)
+    text = bytes(data) if bytes(data[:64]).lstrip()[:1] == b"{" else find_vmdesc(data)
     if text is None:
         raise VmdescError("the stream has no JSON description: QEMU wrote none, or it is cut off")
     if len(text) > MAX_SIZE:
@@ -278,7 +314,7 @@ def _field(at: _Object, place: str, depth: int) -> Field:
     array_len, index = _optional(at, "array_len", place), _optional(at, "index", place)
     inline = _inline(at.inline(), place, depth)
     struct: Body | None = None
-    null = size == 1 and type_ in _NULLS
+    null = size == 1 and type_ in _NOT_BYTES and not inline
     if (written := at.get("struct")) is not None:
         nested = _object(written, f"{place}.struct")
         null = not nested and size == 1

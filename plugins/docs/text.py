@@ -24,8 +24,8 @@ class Piece:
 
 
 def number(value: int) -> str:
-    """1234567 as 1 234 567, with narrow blanks that do not break."""
-    return f"{value:,}".replace(",", "\u202f")
+    """12345 as 12,345; four digits are read well enough without."""
+    return f"{value:,}" if abs(value) >= 10_000 else str(value)
 
 
 def shown(expr: ir.Expr) -> str:
