@@ -14,6 +14,7 @@ from vmsc.backend import Artifact, Backend, BackendError, Context
 from vmsc.checks import check
 from vmsc.diag import Report
 from vmsc.host import Host
+from vmsc.inmemory import import_sources
 from vmsc.load import Loaded, load
 from vmsc.lower import lower
 from vmsc.output import check_paths
@@ -87,51 +88,5 @@ def generate(
 
 def load_modules(artifacts: Sequence[Artifact], package: str) -> dict[str, types.ModuleType]:
     """Import generated Python without files, as modules of `package`; by dotted name."""
-    import sys
-
     sources = {a.path: a.text for a in artifacts if a.path.endswith(".py")}
-    found: dict[str, types.ModuleType] = {}
-    finder = _Finder(sources, package)
-    sys.meta_path.insert(0, finder)
-    try:
-        for path in sources:
-            name = path.removesuffix(".py").replace("/", ".")
-            if name.endswith("__init__"):
-                continue
-            found[name] = __import__(f"{package}.{name}", fromlist=["_"])
-    finally:
-        sys.meta_path.remove(finder)
-    return found
-
-
-class _Finder:
-    """Finds modules of one package among texts in memory."""
-
-    def __init__(self, sources: Mapping[str, str], package: str) -> None:
-        self.sources = sources
-        self.package = package
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
-        from importlib.machinery import ModuleSpec
-
-        if name != self.package and not name.startswith(self.package + "."):
-            return None
-        inner = name.removeprefix(self.package).removeprefix(".").replace(".", "/")
-        as_package = f"{inner}/__init__.py".removeprefix("/")
-        for where, is_package in ((as_package, True), (f"{inner}.py", False)):
-            if where in self.sources:
-                loader = _Loader(self.sources[where], f"<{self.package}>/{where}")
-                return ModuleSpec(name, loader, is_package=is_package)  # type: ignore[arg-type]
-        return None
-
-
-class _Loader:
-    def __init__(self, text: str, origin: str) -> None:
-        self.text = text
-        self.origin = origin
-
-    def create_module(self, spec: object) -> None:
-        return None
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        exec(compile(self.text, self.origin, "exec"), module.__dict__)
+    return import_sources(sources, package)

@@ -234,7 +234,16 @@ def load_host(named: Sequence[str] = ()) -> Host:
                 found[hook][each.name] = each
                 adds[call.plugin_name].append(f"{kind} {each.name}: {each.summary}")
     plugins = tuple(Plugin(name, origins[name], tuple(adds[name])) for name in sorted(origins))
-    return Host(plugins, *(found[hook] for hook in _HOOKS), givers)
+    return Host(
+        plugins,
+        backends=found["vmsc_backends"],
+        types=found["vmsc_types"],
+        transforms=found["vmsc_transforms"],
+        sections=found["vmsc_sections"],
+        checks=found["vmsc_checks"],
+        importers=found["vmsc_importers"],
+        givers=givers,
+    )
 
 
 def _ask(call: Any, hook: str, record: type) -> list[Any]:

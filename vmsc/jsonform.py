@@ -202,7 +202,7 @@ def _struct(type_: type) -> _Pair:
             if name not in known:
                 message = f"unknown field '{name}' of {type_.__name__}"
                 raise EncodeError(message, code="json")
-        values = {}
+        values: dict[str, Any] = {}
         for name, attribute, _, into in parts:
             if name not in data:
                 if name not in optional:

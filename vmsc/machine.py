@@ -1,159 +1,242 @@
-"""Where parameters come from: settings of the run, a machine file, and the stream's own record.
+"""Parameter values by section: machine files (JSON), `--param`, and what both give to a codec.
 
-What is given counts before what the record says; the record is looked for, and schemas are read,
-only when a section needs a parameter that is not given.
+    {"vmsc-machine": 1,
+     "machine": "pc-i440fx-7.2",
+     "sections": [
+      {"name": "ram", "params": {"page_size": 4096}},
+      {"name": "0000:00:01.3/piix4_pm", "instance": 0, "params": {"ram_slots": 0}}
+     ]}
+
+An entry without `instance` is for all instances. Where a stream has several sections of one name
+and instance, there are as many entries, in the stream's order; a checkpoint begins with the first
+again. A set (`bits`) is a number, written "0x..." where it is long; a truth is true or false.
 """
 
 from __future__ import annotations
 
+import difflib
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from vmsc import ir
-from vmsc.diag import Report
-from vmsc.host import load_host
-from vmsc.load import load, shipped_schemas
-from vmsc.resolve import resolve
-from vmsc.runtime.codec import Buffer, Param
-from vmsc.settings import (
-    Machine,
-    MachineError,
-    SectionParams,
-    Settings,
-    Value,
-    load_machine,
-    parse_given,
-)
-from vmsc.solve import Solution, device_key, device_keys, solve
+from vmsc.runtime.codec import Param
 from vmsc.stream.lookup import names_of
-from vmsc.vmdesc import Device, Vmdesc, VmdescError, find_vmdesc, read_vmdesc
 
-__all__ = ["Known", "MachineError", "Solved", "open_answers", "schemas_of", "solve_stream"]
+__all__ = [
+    "Given", "Machine", "MachineError", "SectionParams", "Settings", "load_machine", "machine_text",
+    "parse_given", "parse_machine",
+]  # fmt: skip
 
-PAGE_SIZE = 4096  # where nothing says another
+FORMAT = 1
+MAX_SIZE = 1 << 24
+_PLAIN = 1 << 53  # numbers up to here survive every reader of JSON
+_GIVEN = re.compile(r"(?:(?P<glob>.+?):)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL)
+_TRUTHS = {"true": 1, "yes": 1, "on": 1, "false": 0, "no": 0, "off": 0}
+
+Value = int | str
+
+
+class MachineError(Exception):
+    """A machine file or setting that cannot be used; the message says where."""
 
 
 @dataclass(frozen=True)
-class Solved:
-    """A section and its solution; None where no schema describes it."""
+class SectionParams:
+    """The parameters of sections of a name; `instance` None: whatever theirs is."""
 
-    device: Device
-    key: str | None
-    solution: Solution | None
-
-
-def solve_stream(
-    schema: ir.Schema, vmdesc: Vmdesc, machine: str = ""
-) -> tuple[Machine, tuple[Solved, ...]]:
-    """A machine file's content for the stream with this description, and how it came about.
-
-    RAM is not in the description; its page size is. A section without parameters has no entry,
-    unless another of its name and instance has one: those are told apart by their order.
-    """
-    keys = device_keys(schema)
-    found: list[Solved] = []
-    for device in vmdesc.devices:
-        key = device_key(keys, device)
-        found.append(Solved(device, key, None if key is None else solve(schema, key, device)))
-    page_size = PAGE_SIZE if vmdesc.page_size is None else vmdesc.page_size
-    sections = [SectionParams("ram", None, {"page_size": page_size})]
-    needed = {(s.device.name, s.device.instance) for s in found if s.solution and s.solution.values}
-    for one in found:
-        if (one.device.name, one.device.instance) in needed:
-            values = dict(one.solution.values) if one.solution else {}
-            sections.append(SectionParams(one.device.name, one.device.instance, values))
-    return Machine(tuple(sections), machine), tuple(found)
+    name: str
+    instance: int | None
+    params: Mapping[str, Value]
 
 
-def schemas_of(wires: Iterable[str], schemas: Sequence[Path], plugins: Sequence[str]) -> ir.Schema:
-    """The schemas that could describe devices of these names: the given ones, then vmsc's own."""
-    marks = [f'"{wire}"' for wire in wires]
-    shipped = shipped_schemas()
-    files: list[Path] = []
-    for root in (*schemas, shipped / "std", shipped / "qemu"):
-        for path in sorted(root.rglob("*.vmsd")) if root.is_dir() else [root]:
-            text = path.read_text("utf-8", "replace")
-            if any(mark in text for mark in marks):
-                files.append(path)
-    host, report = load_host(plugins), Report()
-    loaded = load(files, report, [root for root in schemas if root.is_dir()])
-    return resolve(loaded.files, report, host.types, host.transforms)
+@dataclass(frozen=True)
+class Machine:
+    sections: tuple[SectionParams, ...] = ()
+    name: str = ""
+    source: str = "machine file"
 
 
-@dataclass
-class Known:
-    """All that can be known of a stream's parameters. `data` is the stream, or empty."""
+@dataclass(frozen=True)
+class Given:
+    """`--param [SECTION-GLOB:]NAME=VALUE`; without a glob it is for all that have the parameter."""
 
-    settings: Settings
-    data: Buffer = b""
-    schemas: Sequence[Path] = ()
-    plugins: Sequence[str] = ()
-    solved: dict[tuple[str, int, int], Mapping[str, Value]] = field(default_factory=dict)
+    glob: str
+    name: str
+    value: str
 
-    @cached_property
-    def vmdesc(self) -> Vmdesc | None:
-        """QEMU's description of the stream. Raises MachineError for one that is damaged."""
-        text = find_vmdesc(self.data)
-        try:
-            return None if text is None else read_vmdesc(text)
-        except VmdescError as fault:
-            raise MachineError(str(fault)) from None
+    def matches(self, section: str) -> bool:
+        """Whether it is for this section: its full name, or what follows its path."""
+        return not self.glob or any(fnmatchcase(name, self.glob) for name in names_of(section))
 
-    @cached_property
-    def schema(self) -> ir.Schema:
-        devices = self.vmdesc.devices if self.vmdesc else ()
-        wires = {n for d in devices for n in (d.vmsd_name, *names_of(d.name)) if n}
-        return schemas_of(sorted(wires), self.schemas, self.plugins)
 
-    def device(self, name: str, instance: int, occurrence: int) -> Device | None:
-        """The record of a section, if there is one."""
-        if self.vmdesc is None:
-            return None
-        found = [d for d in self.vmdesc.devices if (d.name, d.instance) == (name, instance)]
-        return found[occurrence % len(found)] if found else None
+# --- machine files --------------------------------------------------------------------------------
 
-    def recorded_size(self, name: str, instance: int, occurrence: int) -> int | None:
-        """How long QEMU says that a section is, where it recorded it."""
-        device = self.device(name, instance, occurrence)
-        return None if device is None else device.size
+
+def load_machine(path: Path) -> Machine:
+    """Read a machine file. Raises MachineError, and OSError."""
+    if path.stat().st_size > MAX_SIZE:
+        raise MachineError(f"{path}: a machine file of over {MAX_SIZE} bytes")
+    return parse_machine(path.read_bytes(), str(path))
+
+
+def parse_machine(text: bytes, source: str = "machine file") -> Machine:
+    """The machine of a file's text. Raises MachineError."""
+    try:
+        top = json.loads(text.decode())
+    except RecursionError:
+        raise MachineError(f"{source}: it nests too deep") from None
+    except ValueError as fault:
+        raise MachineError(f"{source}: no JSON: {fault}") from None
+    if not isinstance(top, dict) or "vmsc-machine" not in top:
+        raise MachineError(f"{source}: no machine file: it has no 'vmsc-machine'")
+    if top["vmsc-machine"] != FORMAT:
+        found = json.dumps(top["vmsc-machine"])[:40]
+        raise MachineError(f"{source}: format {FORMAT} expected, found {found}")
+    _only(top, ("vmsc-machine", "machine", "sections"), source)
+    name = _typed(top, "machine", str, f"{source}:", "")
+    sections = _typed(top, "sections", list, f"{source}:", None)
+    read = (_section(each, f"{source}: sections[{i}]") for i, each in enumerate(sections))
+    return Machine(tuple(read), name, source)
+
+
+def _only(found: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+    for key in found:
+        if key not in known:
+            raise MachineError(f"{place}: unknown key '{key}'; there are {', '.join(known)}")
+
+
+def _typed(found: Mapping[str, Any], key: str, kind: type, place: str, default: Any) -> Any:
+    value = found.get(key, default)
+    if value is None:
+        raise MachineError(f"{place} no '{key}'")
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        what = {str: "a string", list: "an array", dict: "an object", int: "a number"}[kind]
+        shown = json.dumps(value)[:40]
+        raise MachineError(f"{place} '{key}': {what} expected, found {shown}")
+    return value
+
+
+def _section(found: object, place: str) -> SectionParams:
+    if not isinstance(found, dict):
+        raise MachineError(f"{place}: an object expected, found {json.dumps(found)[:40]}")
+    _only(found, ("name", "instance", "params"), place)
+    name = _typed(found, "name", str, f"{place}:", None)
+    instance = _typed(found, "instance", int, f"{place}:", 0) if "instance" in found else None
+    params = _typed(found, "params", dict, f"{place}:", None)
+    for key, value in params.items():
+        if not isinstance(value, int | str):
+            shown = json.dumps(value)[:40]
+            raise MachineError(f"{place}: '{key}': a number or a word expected, found {shown}")
+    return SectionParams(name, instance, params)
+
+
+def machine_text(machine: Machine) -> str:
+    """The file's text, a line a section."""
+    head = {"vmsc-machine": FORMAT, "machine": machine.name}
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}," for key, value in head.items() if value]
+    sections = ",\n".join(f"  {json.dumps(_plain(s))}" for s in machine.sections)
+    lines.append(f'"sections": [\n{sections}\n ]}}' if sections else '"sections": []}')
+    return "{" + "\n ".join(lines) + "\n"
+
+
+def _plain(section: SectionParams) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": section.name}
+    if section.instance is not None:
+        entry["instance"] = section.instance
+    entry["params"] = {
+        name: hex(value) if isinstance(value, int) and value >= _PLAIN else value
+        for name, value in section.params.items()
+    }
+    return entry
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def parse_given(text: str) -> Given:
+    """One `--param`. Raises MachineError."""
+    match = _GIVEN.fullmatch(text)
+    if match is None:
+        raise MachineError(f"--param '{text}' is not [SECTION-GLOB:]NAME=VALUE")
+    return Given(match["glob"] or "", match["name"], match["value"])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All values of a run: `given` ones count before the machine's, later ones before earlier."""
+
+    machine: Machine = field(default_factory=Machine)
+    given: tuple[Given, ...] = ()
 
     def params_for(
-        self, name: str, instance: int, occurrence: int, wanted: Sequence[Param]
+        self, name: str, instance: int, occurrence: int, params: Iterable[Param]
     ) -> dict[str, Value]:
-        """The values that are known of these parameters. Raises MachineError for an unfit one."""
-        given = self.settings.params_for(name, instance, occurrence, wanted)
-        names = [p.name for p in wanted if not p.sticky]
-        if all(each in given for each in names):
-            return given
-        found = self._recorded(name, instance, occurrence)
-        return {each: found[each] for each in names if each in found} | given
+        """The values for the section that is the `occurrence`th (from 0) of its name and instance.
 
-    def _recorded(self, name: str, instance: int, occurrence: int) -> Mapping[str, Value]:
-        if name == "ram":
-            size = self.vmdesc.page_size if self.vmdesc else None
-            return {"page_size": PAGE_SIZE if size is None else size}
-        place = (name, instance, occurrence)
-        if place not in self.solved:
-            device = self.device(*place)
-            key = device and device_key(device_keys(self.schema), device)
-            values = solve(self.schema, key, device).values if device and key else {}
-            self.solved[place] = values
-        return self.solved[place]
+        Raises MachineError for a value that its parameter cannot have.
+        """
+        wanted = {p.name: p for p in params if not p.sticky}
+        values: dict[str, Value] = {}
+        entry = self._entry(name, instance, occurrence)
+        if entry is not None:
+            place = f"{self.machine.source}: section '{name}'"
+            for key, value in entry.params.items():
+                if key not in wanted:
+                    raise MachineError(f"{place} has no parameter '{key}'{_known(key, wanted)}")
+                values[key] = _fit(value, wanted[key], place)
+        for each in self.given:
+            if each.name in wanted and each.matches(name):
+                place = f"--param {each.name}={each.value}"
+                values[each.name] = _fit(each.value, wanted[each.name], place)
+        return values
+
+    def _entry(self, name: str, instance: int, occurrence: int) -> SectionParams | None:
+        own = [s for s in self.machine.sections if s.name == name]
+        for wanted in (instance, None):
+            found = [s for s in own if s.instance == wanted]
+            if found:
+                return found[occurrence % len(found)]
+        return None
 
 
-def open_answers(
-    data: Buffer,
-    params: Sequence[str] = (),
-    machine: Path | None = None,
-    schemas: Sequence[Path] = (),
-    plugins: Sequence[str] = (),
-) -> Known:
-    """What is known for reading `data`: `params` as they are given, a machine file, the record.
+def _known(name: str, wanted: Mapping[str, Param]) -> str:
+    near = difflib.get_close_matches(name, sorted(wanted), n=1)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; it has {', '.join(sorted(wanted))}" if wanted else ""
 
-    Raises MachineError, and OSError for a machine file that cannot be read.
-    """
-    read = Machine() if machine is None else load_machine(machine)
-    settings = Settings(read, tuple(map(parse_given, params)))
-    return Known(settings, data, schemas, plugins)
+
+def _fit(value: Value, param: Param, place: str) -> Value:
+    """The value as the parameter takes it."""
+    if param.kind == "words":
+        if value not in param.words:
+            wanted = ", ".join(f"'{word}'" for word in param.words)
+            raise MachineError(f"{place}: '{param.name}' is one of {wanted}, not {value!r}")
+        return value
+    number = _number(value)
+    if number is None:
+        raise MachineError(f"{place}: '{param.name}' is a number, not {value!r}")
+    if not param.low <= number <= param.high:
+        bounds = f"its bounds are {param.low} to {_short(param.high)}"
+        raise MachineError(f"{place}: '{param.name}' is {_short(number)}; {bounds}")
+    return number
+
+
+def _short(number: int) -> str:
+    return str(number) if number < _PLAIN else hex(number)
+
+
+def _number(value: Value) -> int | None:
+    if isinstance(value, int):
+        return int(value)
+    text = value.strip().lower()
+    if text in _TRUTHS:
+        return _TRUTHS[text]
+    try:
+        return int(text, 0)
+    except ValueError:
+        return None

@@ -15,10 +15,15 @@ from vmsc import ir
 from vmsc.constraints import Constraint, Domain, Value, domain_of, propagate, size_of
 from vmsc.evaluation import unknowns
 from vmsc.fitting import Fitting, Misfit
+from vmsc.machine import Machine, SectionParams
 from vmsc.stream.lookup import names_of
-from vmsc.vmdesc import Body, Device
+from vmsc.vmdesc import Body, Device, Vmdesc
 
-__all__ = ["Guess", "Misfit", "Solution", "device_key", "device_keys", "solve"]
+__all__ = [
+    "Guess", "Misfit", "Solution", "Solved", "device_key", "device_keys", "solve", "solve_stream",
+]  # fmt: skip
+
+PAGE_SIZE = 4096  # where nothing says another
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,15 @@ class Solution:
     misfits: tuple[Misfit, ...] = ()
 
 
+@dataclass(frozen=True)
+class Solved:
+    """A section and its solution; None where the schema does not describe it."""
+
+    device: Device
+    key: str | None
+    solution: Solution | None
+
+
 def device_keys(schema: ir.Schema) -> dict[str, str]:
     """The keys of the schema's devices by QEMU's name; of two of one name the first."""
     keys: dict[str, str] = {}
@@ -56,6 +70,29 @@ def device_key(keys: Mapping[str, str], device: Device) -> str | None:
     """The key of the description of this section."""
     names = (device.vmsd_name,) if device.vmsd_name else names_of(device.name)
     return next((keys[name] for name in names if name in keys), None)
+
+
+def solve_stream(
+    schema: ir.Schema, vmdesc: Vmdesc, machine: str = ""
+) -> tuple[Machine, tuple[Solved, ...]]:
+    """A machine file's content for the stream with this description, and how it came about.
+
+    RAM is not in the description; its page size is. A section without parameters has no entry,
+    unless another of its name and instance has one: those are told apart by their order.
+    """
+    keys = device_keys(schema)
+    found: list[Solved] = []
+    for device in vmdesc.devices:
+        key = device_key(keys, device)
+        found.append(Solved(device, key, None if key is None else solve(schema, key, device)))
+    page_size = PAGE_SIZE if vmdesc.page_size is None else vmdesc.page_size
+    sections = [SectionParams("ram", None, {"page_size": page_size})]
+    needed = {(s.device.name, s.device.instance) for s in found if s.solution and s.solution.values}
+    for one in found:
+        if (one.device.name, one.device.instance) in needed:
+            values = dict(one.solution.values) if one.solution else {}
+            sections.append(SectionParams(one.device.name, one.device.instance, values))
+    return Machine(tuple(sections), machine), tuple(found)
 
 
 def solve(schema: ir.Schema, key: str, device: Device) -> Solution:

@@ -17,7 +17,7 @@ __all__ = ["vmsc_checks"]
 def devices_are_documented(schema: ir.Schema, report: Report) -> None:
     for description in schema.descriptions.values():
         if description.kind == "device" and not description.doc:
-            message = f"device \"{description.wire}\" has no doc comment (///)"
+            message = f'device "{description.wire}" has no doc comment (///)'
             report.error("undocumented-device", message, description.span)
 
 

@@ -23,7 +23,7 @@ def _macro(*words: str) -> str:
 def _lines(one: plan.Plan, prefix: str) -> Iterator[str]:
     match one.steps[:1]:
         case (plan.Run(fields=fields),):
-            yield f"/* {one.kind} \"{one.wire}\" */"
+            yield f'/* {one.kind} "{one.wire}" */'
             for field in fields:
                 macro = _macro(prefix, one.name, field.name)
                 yield f"#define {macro}_OFFSET {field.offset}"

@@ -1,6 +1,7 @@
 """The docs backend: one HTML page a schema file, and an index.
 
-plan -> view (rows, widths, places, links) -> templates (layout). No script, nothing loaded from elsewhere.
+plan -> view (rows, widths, places, links) -> templates (layout). No script, and nothing is loaded
+from elsewhere.
 """
 
 from __future__ import annotations

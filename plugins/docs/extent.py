@@ -1,4 +1,4 @@
-"""Widths and places: how many bytes a field takes, and where it begins, as far as the plan alone says so."""
+"""Widths and places: how many bytes a field takes and where it begins, as far as a plan says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The views of whole pages: an index, and for each module its descriptions with their subsections inside."""
+"""The views of whole pages: an index, and for each module its descriptions, subsections inside."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from vmsc import ir, plan
 from vmsc.backend import Context
 
-from .rows import Row, rows_of
 from .extent import span_text
+from .rows import Row, rows_of
 from .text import Piece, Writing, inline, number, page_path, paragraphs
 
 __all__ = ["index_view", "page_view"]
@@ -41,7 +41,7 @@ class ParamView:
 
 @dataclass(frozen=True)
 class Section:
-    """One description. `level` is that of its heading; `label` what a subsection is called by its owner."""
+    """One description. `level`: that of its heading; `label`: what its owner calls a subsection."""
 
     name: str
     label: str
@@ -108,7 +108,7 @@ class Index:
     kind_words: tuple[tuple[str, str], ...]
 
 
-# --- descriptions -----------------------------------------------------------------------------------
+# --- descriptions ---------------------------------------------------------------------------------
 
 
 def _versions(version: int, minimum: int) -> str:
@@ -136,7 +136,7 @@ def _param(param: ir.Param) -> ParamView:
             bounds = ""
         case _:
             bounds = f"{number(param.low)} to {number(param.high)}"
-    kind = "carried on" if param.sticky else param.kind
+    kind = "state" if param.sticky else param.kind
     default = "" if param.default is None or param.sticky else str(param.default)
     return ParamView(param.name, kind, bounds, default, paragraphs(param.doc))
 
@@ -181,7 +181,7 @@ def _section(
     )  # fmt: skip
 
 
-# --- pages ------------------------------------------------------------------------------------------
+# --- pages ----------------------------------------------------------------------------------------
 
 
 def _custom_names(steps: tuple[plan.Step, ...]) -> set[str]:

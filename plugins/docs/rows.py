@@ -1,4 +1,4 @@
-"""The rows of a description's table, in the order of the wire: fields, parts of words, laws, ends of loops."""
+"""The rows of a description's table, in the order of the wire: fields, parts of words, laws."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ __all__ = ["Row", "rows_of"]
 
 @dataclass(frozen=True)
 class Row:
-    """`kind`: field, part (of a split word) or note (a law, a name, a break: `name` says which, `type` what)."""
+    """`kind`: field, part (of a split word) or note.
+
+    A note is a law, a name or a break: `name` says which, `type` what.
+    """
 
     kind: str
     name: str
@@ -68,7 +71,7 @@ class _Table:
                     assert_never(step)
 
     def last(self, steps: tuple[plan.Step, ...], names: tuple[str, ...]) -> str:
-        """What the end of a gate is called after: its last field, or the word that its last parts are of."""
+        """What a gate's end is called after: its last field, or the word that its parts are of."""
         match steps[-1:]:
             case (plan.Run(fields=(*_, last)),):
                 return last.name

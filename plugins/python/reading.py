@@ -27,7 +27,7 @@ class Linker:
     name: Callable[[str, str], str]  # (stem, key) -> `_std_pci.get_PciDevice`
     custom: Callable[[str, str], str]  # (function, wire type) -> `_scsi.decode_requests`
 
-    def plan(self, key: str) -> plan.Plan:
+    def plan_of(self, key: str) -> plan.Plan:
         return self.program.plans[key]
 
 
@@ -105,7 +105,7 @@ def _var(name: str) -> str:
 class Reader:
     """Emits one function's body: `framed` or as QEMU has it, `build`ing values or only stepping over them."""
 
-    plan: plan.Plan
+    one: plan.Plan
     link: Linker
     consts: Consts
     code: Code
@@ -120,8 +120,8 @@ class Reader:
             self.needed = self._needed()
 
     def _needed(self) -> set[str]:
-        exprs = step_exprs(self.plan.steps, laws=False)
-        exprs += [e for s in self.plan.subsections for _, e in s.call.arguments]
+        exprs = step_exprs(self.one.steps, laws=False)
+        exprs += [e for s in self.one.subsections for _, e in s.call.arguments]
         return {name for e in exprs for kind, name in ir.names_in(e) if kind in ("field", "let")}
 
     def expr(self, expr: ir.Expr) -> str:
@@ -134,10 +134,10 @@ class Reader:
 
     def body(self) -> None:
         self.code("size = len(buf)")
-        if self.plan.kind == "loop":
+        if self.one.kind == "loop":
             self._loop()
             return
-        self.steps(self.plan.steps)
+        self.steps(self.one.steps)
         self._subsections()
         if not self.build:
             self.code("return pos")
@@ -145,10 +145,10 @@ class Reader:
             self.code.extend(self._made("return ", ", pos"))
 
     def _made(self, head: str, tail: str) -> list[str]:
-        members = [f"{_var(m.name)}" for m in self.plan.members]
-        if versioned(self.plan):
+        members = [f"{_var(m.name)}" for m in self.one.members]
+        if versioned(self.one):
             members.append("version")
-        name = self.link.name("", self.plan.key)
+        name = self.link.name("", self.one.key)
         return wrapped(members, f"{head}{name}(", f"){tail}", self.code.depth)
 
     def _loop(self) -> None:
@@ -158,14 +158,14 @@ class Reader:
         code("rounds = []" if self.build else "rounds = 0")
         with code.block("while True:"):
             index = "len(rounds)" if self.build else "rounds"
-            for member in self.plan.members:
+            for member in self.one.members:
                 if self.wants(member.name) and (member.optional or self._after_break(member.name)):
                     code(f"{_var(member.name)} = None")
             with code.guard("_CodecError", index):
                 if self.framed:
                     code("outer = buf, size")
                     code("buf, pos, size = _w.closed(buf, pos, _w.STRUCT)")
-                self.steps(self.plan.steps)
+                self.steps(self.one.steps)
                 if self.framed:
                     code("_w.leftover(pos, size, 'a round') if pos != size else None")
                     code("buf, size = outer")
@@ -177,7 +177,7 @@ class Reader:
 
     def _after_break(self, name: str) -> bool:
         seen = False
-        for step in self.plan.steps:
+        for step in self.one.steps:
             if isinstance(step, plan.Break):
                 seen = True
             elif name in step_names(step):
@@ -255,7 +255,7 @@ class Reader:
                 one = self._fixed(inner)
                 return None if one is None else one * value
             case plan.Call(key=key):
-                called = self.link.plan(key)
+                called = self.link.plan_of(key)
                 return called.constant if called.kind == "struct" else None
             case _:
                 return None
@@ -371,14 +371,14 @@ class Reader:
         if target is None or self.build or self.framed:
             self.item(node, target) if self.framed else self.node(node, target)
             return
-        builder = Reader(self.plan, self.link, self.consts, self.code, False, True)
+        builder = Reader(self.one, self.link, self.consts, self.code, False, True)
         builder.node(node, target)
 
     def _gate(self, gate: plan.Gate) -> None:
         with self.code.block(f"if {self.expr(gate.condition)}:"):
             self.steps(gate.steps)
         absent = [name for name in gate.names if self.wants(name)]
-        if absent and self.plan.kind != "loop":
+        if absent and self.one.kind != "loop":
             with self.code.block("else:"):
                 self.code(f"{' = '.join(map(_var, absent))} = None")
 
@@ -395,7 +395,7 @@ class Reader:
     def _assert(self, law: plan.Assert) -> None:
         if not self.build and not self._law_wanted(law):
             return
-        optional = any(m.name == law.field and m.optional for m in self.plan.members)
+        optional = any(m.name == law.field and m.optional for m in self.one.members)
         test = f"not ({self.expr(law.law)})"
         if law.relation and optional and not self._in_gate(law):
             test = f"{_var(law.field)} is not None and {test}"
@@ -413,7 +413,7 @@ class Reader:
 
     def _in_gate(self, law: plan.Assert) -> bool:
         return any(
-            isinstance(step, plan.Gate) and law in step.steps for step in self.plan.steps
+            isinstance(step, plan.Gate) and law in step.steps for step in self.one.steps
         )
 
     def _values_of(self, law: ir.Expr) -> str:
@@ -564,7 +564,7 @@ class Reader:
     def _least(self, node: plan.Node) -> int:
         match node:
             case plan.Call(key=key):
-                return self.link.plan(key).least
+                return self.link.plan_of(key).least
             case plan.Text(prefix=prefix):
                 return prefix
             case plan.Blob(length=length):
@@ -576,7 +576,7 @@ class Reader:
         """A plain struct of numbers and buffers alone: many of them are read at once."""
         if not isinstance(node, plan.Call) or node.arguments:
             return None
-        run = flat_run(self.link.plan(node.key), self.framed)
+        run = flat_run(self.link.plan_of(node.key), self.framed)
         return None if run is None else (run, node.key)
 
     def _many(self, target: str, run: plan.Run, key: str, source: str) -> None:
@@ -601,7 +601,7 @@ class Reader:
     def _total(self, total: plan.Total, target: str | None) -> None:
         code = self.code
         builder = self if target else Reader(
-            self.plan, self.link, self.consts, code, self.framed, True
+            self.one, self.link, self.consts, code, self.framed, True
         )  # fmt: skip
         left = code.temporary("n")
         code("at = pos")
@@ -667,7 +667,7 @@ class Reader:
                 code(f"{target}.append({one})")
 
     def _call(self, call: plan.Call, target: str | None) -> None:
-        called = self.link.plan(call.key)
+        called = self.link.plan_of(call.key)
         given = arguments(call, called, self.names)
         final = "" if self.framed else ", final"
         function = self.link.name(self.get, call.key)
@@ -842,7 +842,7 @@ class Reader:
 
     def _call_item(self, call: plan.Call, target: str | None) -> None:
         code = self.code
-        called = self.link.plan(call.key)
+        called = self.link.plan_of(call.key)
         if called.kind == "loop":
             self._call(call, target)
             return
@@ -872,18 +872,18 @@ class Reader:
     # --- subsections --------------------------------------------------------------------------------
 
     def _subsections(self) -> None:
-        if not self.plan.peeks:
+        if not self.one.peeks:
             return
-        for sub in self.plan.subsections:
+        for sub in self.one.subsections:
             if self.build:
                 self.code(f"{_var(sub.name)} = None")
         if self.framed:
             self._subsection_items()
             return
-        code, owner = self.code, repr(self.plan.wire.encode())
-        known = "(" + "".join(f"{s.wire.encode()!r}, " for s in self.plan.subsections) + ")"
+        code, owner = self.code, repr(self.one.wire.encode())
+        known = "(" + "".join(f"{s.wire.encode()!r}, " for s in self.one.subsections) + ")"
         guard = "pos >= size or buf[pos] == 5"
-        if not self.plan.subsections:
+        if not self.one.subsections:
             with code.block(f"if {guard}:"):
                 code(f"peeked = _w.peek(buf, pos, {owner}, final)")
                 with code.block("if peeked:"):
@@ -899,7 +899,7 @@ class Reader:
 
     def _subsection_items(self) -> None:
         code = self.code
-        known = "(" + "".join(f"{s.wire.encode()!r}, " for s in self.plan.subsections) + ")"
+        known = "(" + "".join(f"{s.wire.encode()!r}, " for s in self.one.subsections) + ")"
         code("last = -1")
         with code.block("while pos < size:"):
             code("name, version_, sub, body, stop = _w.subsection_item(buf, pos)")
@@ -912,13 +912,13 @@ class Reader:
     def _subsection_arms(self, known: str, body: str, args: str, at: str) -> None:
         code = self.code
         word = "if"
-        for index, sub in enumerate(self.plan.subsections):
+        for index, sub in enumerate(self.one.subsections):
             head = f"{word} name == {sub.wire.encode()!r} and last < {index}:"
             with code.block(head), code.guard("_CodecError", repr(sub.name)):
                 code(f"last = {index}")
                 low, high = min(sub.minimum, 255), sub.version
                 code(f"_w.check_version(version_, {low}, {high}, {at})")
-                called = self.link.plan(sub.call.key)
+                called = self.link.plan_of(sub.call.key)
                 given = "".join(
                     f", {param_name(n)}={self.expr(e)}" for n, e in sub.call.arguments
                 )
@@ -928,7 +928,7 @@ class Reader:
                 result = f"{_var(sub.name)}, pos" if self.build else "pos"
                 code(f"{result} = {function}({args}{given})")
             word = "elif"
-        if not self.plan.subsections:
+        if not self.one.subsections:
             code(f"_w.unknown_subsection({at}, name, ())")
             return
         with code.block("else:"):

@@ -24,7 +24,7 @@ def _field(name: str) -> str:
 class Writer:
     """Emits one function's body. `write`: bytes go to `put`; else their number is added to `n`."""
 
-    plan: plan.Plan
+    one: plan.Plan
     link: Linker
     consts: Consts
     code: Code
@@ -41,12 +41,12 @@ class Writer:
     # --- the function's body ----------------------------------------------------------------------
 
     def body(self) -> None:
-        if self.plan.kind == "loop":
+        if self.one.kind == "loop":
             self._loop()
             return
         if not self.write:
             self.code("n = 0")
-        self.steps(self.plan.steps)
+        self.steps(self.one.steps)
         self._subsections()
         if not self.write:
             self.code("return n")
@@ -62,7 +62,7 @@ class Writer:
                 if self.framed:
                     code("out: list[bytes] = []")
                     code("put = out.append")
-                self.steps(self.plan.steps)
+                self.steps(self.one.steps)
             if self.framed:
                 code("items.append(_w.struct_item(out))")
         if self.write:
@@ -169,7 +169,7 @@ class Writer:
                 self.code(f"l_{each.name} = {word}")
 
     def _assert(self, law: plan.Assert) -> None:
-        optional = any(m.name == law.field and m.optional for m in self.plan.members)
+        optional = any(m.name == law.field and m.optional for m in self.one.members)
         test = f"not ({self.expr(law.law)})"
         if law.relation and optional:
             test = f"{_field(law.field)} is not None and {test}"
@@ -240,8 +240,8 @@ class Writer:
                 self._window(length, inner, value)
             case plan.Custom(name=name):
                 function = self.link.custom("encode", name)
-                call = f"_c.encoded({function}, {name!r}, {value})"
-                self._out(call, f"len({call})")
+                encoded = f"_c.encoded({function}, {name!r}, {value})"
+                self._out(encoded, f"len({encoded})")
             case _:
                 assert_never(node)
 
@@ -259,7 +259,7 @@ class Writer:
         """Write plain structs of numbers in one go; only what does not fit is looked at one by one."""
         if not self.write or not isinstance(node, plan.Call) or node.arguments:
             return False
-        run = flat_run(self.link.plan(node.key), self.framed)
+        run = flat_run(self.link.plan_of(node.key), self.framed)
         if run is None or not all(isinstance(f.form, plan.Num) for f in run.fields):
             return False
         code = self.code
@@ -317,7 +317,7 @@ class Writer:
                     self.node(maybe.node, one)
 
     def _call(self, call: plan.Call, value: str) -> None:
-        called = self.link.plan(call.key)
+        called = self.link.plan_of(call.key)
         given = arguments(call, called, self.names)
         function = self.link.name(self.call_stem, call.key)
         self.code(f"{function}(put, {value}{given})" if self.write
@@ -412,7 +412,7 @@ class Writer:
             return
         flat = None
         if isinstance(rep.node, plan.Call) and not rep.node.arguments:
-            flat = flat_run(self.link.plan(rep.node.key), True)
+            flat = flat_run(self.link.plan_of(rep.node.key), True)
         if flat is None:
             self._list(rep.node, value)
             return
@@ -472,21 +472,21 @@ class Writer:
 
     def _call_item(self, call: plan.Call, value: str) -> None:
         code = self.code
-        if self.link.plan(call.key).kind == "loop":
+        if self.link.plan_of(call.key).kind == "loop":
             self._call(call, value)
             return
         whole = code.temporary("t")
         code(f"{whole}: list[bytes] = []")
-        given = arguments(call, self.link.plan(call.key), self.names)
+        given = arguments(call, self.link.plan_of(call.key), self.names)
         code(f"{self.link.name('putf', call.key)}({whole}.append, {value}{given})")
         code(f"put(_w.struct_item({whole}))")
 
     # --- subsections --------------------------------------------------------------------------------
 
     def _subsections(self) -> None:
-        for sub in self.plan.subsections:
+        for sub in self.one.subsections:
             value = _field(sub.name)
-            called = self.link.plan(sub.call.key)
+            called = self.link.plan_of(sub.call.key)
             with self.code.block(f"if {value} is not None:"):
                 with self.code.guard("_CodecError", repr(sub.name)):
                     self._subsection(sub, called, value)

@@ -31,8 +31,8 @@ from vmsc.diag import Report  # noqa: E402
 from vmsc.driver import compile_paths  # noqa: E402
 from vmsc.host import load_host  # noqa: E402
 from vmsc.load import shipped_schemas  # noqa: E402
-from vmsc.machine import solve_stream  # noqa: E402
-from vmsc.settings import load_machine, machine_text  # noqa: E402
+from vmsc.machine import load_machine, machine_text  # noqa: E402
+from vmsc.solve import solve_stream  # noqa: E402
 from vmsc.vmdesc import find_vmdesc, read_vmdesc  # noqa: E402
 
 SHOWN = 24  # bytes of a buffer in the list

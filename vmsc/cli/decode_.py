@@ -68,10 +68,9 @@ def command(file: str, globs: tuple[str, ...], ram_to: Path | None, **options: A
     with refuse(file):
         # Nothing is written before the input, its schemas and its parameters are there.
         entries = opened(given)
-        first = next(entries, None)
-        parts = itertools.chain(() if first is None else (first,), entries)
+        head = list(itertools.islice(entries, 1))
         with _room(ram_to) as room:
-            _write(click.get_binary_stream("stdout"), parts, globs, room)
+            _write(click.get_binary_stream("stdout"), itertools.chain(head, entries), globs, room)
 
 
 def _write(out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], room: Room) -> None:

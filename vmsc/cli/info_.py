@@ -106,11 +106,12 @@ def command(file: str, as_json: bool, **options: Any) -> None:
 
 
 def _frame_kind(entry: Entry) -> str:
+    from vmsc.runtime.frame import Kind
     from vmsc.stream.container import frame_of
 
     if entry.framed:
         return "section"
-    return frame_of(entry.event).kind.name.lower()
+    return Kind(frame_of(entry.event).kind).name.lower()
 
 
 def _print_frames(file: str, frames: dict[str, int]) -> None:

@@ -53,11 +53,11 @@ class Missing:
         message = f"the parameter '{self.name}' is not given ({self.wanted})"
         raise ParamError(message, name=self.name)
 
-    __bool__ = __index__ = __int__ = __hash__ = __eq__ = __ne__ = _needed  # type: ignore[assignment]
+    __bool__ = __index__ = __int__ = __hash__ = __eq__ = __ne__ = _needed
     __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = __sub__ = __rsub__ = _needed
     __mul__ = __rmul__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = _needed
     __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __neg__ = __invert__ = _needed
-    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __format__ = _needed  # type: ignore[assignment]
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __format__ = _needed
 
 
 def param(name: str, value: object, low: int, high: int) -> Any:
