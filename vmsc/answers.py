@@ -27,7 +27,8 @@ class StreamAnswers:
     settings: Settings
     library: Library
     described: Vmdesc | None
-    solved: Settings | None = field(default=None)
+    solved: Settings | None = None
+    taken: set[str] = field(default_factory=set)
 
     def params_for(
         self, name: str, instance: int, occurrence: int, wanted: Sequence[Param]
@@ -36,12 +37,18 @@ class StreamAnswers:
         have.
         """
         given = self.settings.params_for(name, instance, occurrence, wanted)
+        names = {p.name for p in wanted}
+        self.taken |= {str(g) for g in self.settings.given if g.name in names and g.matches(name)}
         if self.described is None or all(p.name in given for p in wanted):
             return given
         if self.solved is None:
-            machine, _ = solve_stream(self.library.schema(), self.described)
+            machine, _ = solve_stream(self.library.schema, self.described)
             self.solved = Settings(machine)
         return {**self.solved.params_for(name, instance, occurrence, wanted), **given}
+
+    def untaken(self) -> list[str]:
+        """Those `--param`s that no section had a use for, as they were given."""
+        return [str(g) for g in self.settings.given if str(g) not in self.taken]
 
     def recorded_size(self, name: str, instance: int, occurrence: int) -> int | None:
         """The payload's length as the description has it, for a section that no schema

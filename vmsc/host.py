@@ -95,16 +95,17 @@ def _is_name(text: str) -> bool:
 def _taken(name: str, path: Path) -> str | None:
     """Where another module of this name comes from, or None."""
     module = sys.modules.get(name)
-    origin: str | None = "vmsc's own process"
+    origin: str | None
     if module is not None:
-        origin = getattr(module, "__file__", None) or origin
+        origin = getattr(module, "__file__", None)
     else:
         found = importlib.util.find_spec(name)
         if found is None:
             return None
-        origin = found.origin or origin
-    same = Path(origin).exists() and Path(origin).samefile(path)
-    return None if same else origin
+        origin = found.origin
+    if origin is not None and Path(origin).exists() and Path(origin).samefile(path):
+        return None
+    return origin or "built in"
 
 
 def _module_from_file(path: Path) -> ModuleType:
@@ -150,23 +151,33 @@ def _origin(module: Any) -> str:
     return str(getattr(module, "__file__", None) or getattr(module, "__name__", "?"))
 
 
-def _add(manager: pluggy.PluginManager, module: ModuleType, name: str, where: str) -> bool:
-    """Register a plugin once; False if it was. Raises PluginError for a name that another has."""
+def _add(
+    manager: pluggy.PluginManager,
+    origins: dict[str, str],
+    module: ModuleType,
+    name: str,
+    where: str,
+) -> None:
+    """Register a plugin, once. Raises PluginError for a name that another has."""
     if manager.is_registered(module):
-        return False
-    other = manager.get_plugin(name)
-    if other is not None:
-        raise PluginError(f"two plugins are called '{name}': {_origin(other)} and {where}")
+        return
+    if name in origins:
+        message = f"two plugins are called '{name}': one of {origins[name]}, one of {where}"
+        raise PluginError(message)
     try:
         manager.register(module, name)
     except pluggy.PluginValidationError as fault:
         raise PluginError(f"plugin '{name}' ({where}): {_flat(fault)}") from fault
-    return True
+    origins[name] = where
 
 
 def _flat(fault: Exception) -> str:
     """An error's message on one line."""
     return " ".join(str(fault).split())
+
+
+def _entry_order(entry: EntryPoint) -> tuple[str, str, str]:
+    return entry.name, entry.dist.name if entry.dist else "", entry.value
 
 
 def _entry(entry: EntryPoint) -> tuple[ModuleType, str]:
@@ -183,15 +194,12 @@ def _entry(entry: EntryPoint) -> tuple[ModuleType, str]:
 def _register(manager: pluggy.PluginManager, named: Sequence[str]) -> dict[str, str]:
     """Register entry points and the named plugins; their origins by plugin name."""
     origins: dict[str, str] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
+    for entry in sorted(entry_points(group=GROUP), key=_entry_order):
         module, where = _entry(entry)
-        if _add(manager, module, entry.name, where):
-            origins[entry.name] = where
+        _add(manager, origins, module, entry.name, where)
     for name in named:
         module = _load(name)
-        where = _origin(module)
-        if _add(manager, module, module.__name__, where):
-            origins[module.__name__] = where
+        _add(manager, origins, module, module.__name__, _origin(module))
     return origins
 
 
@@ -246,7 +254,7 @@ def load_host(named: Sequence[str] = ()) -> Host:
     )
 
 
-def _ask(call: Any, hook: str, record: type) -> list[Any]:
+def _ask(call: Any, hook: str, record: type[Any]) -> list[Any]:
     plugin = call.plugin_name
     try:
         given = list(call.function())

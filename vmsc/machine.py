@@ -68,6 +68,9 @@ class Given:
     name: str
     value: str
 
+    def __str__(self) -> str:
+        return f"{self.glob}:{self.name}={self.value}" if self.glob else f"{self.name}={self.value}"
+
     def matches(self, section: str) -> bool:
         """Whether it is for this section: its full name, or what follows its path."""
         return not self.glob or any(fnmatchcase(name, self.glob) for name in names_of(section))

@@ -27,11 +27,13 @@ from vmsc.stream.reader import read_stream
 from vmsc.stream.state import Measure, SectionHeader
 
 __all__ = [
-    "ITEM_HEAD", "Answers", "Entry", "Value", "count_fields", "entries", "is_framed", "last_sticky", "located",
+    "ITEM_HEAD", "Answers", "Entry", "Value", "count_fields", "entries", "is_framed",
+    "last_sticky", "located", "stream_measure",
     "payload",
 ]  # fmt: skip
 
 Value = Any  # an object of a generated class
+STREAM_MAGIC = b"QEVM"
 ITEM_HEAD = 5  # a codec's framed encoding is one STRUCT item; a frame has a length of its own
 
 
@@ -157,6 +159,10 @@ class _Walk:
             section = Section(header.offset, header.kind, header.id, name, instance,
                               header.version, header.payload, 0, False)  # fmt: skip
             raise located(fault, section) from None
+        except DecodeError as fault:
+            if final and not fault.path:  # a scan passes over fields without knowing their names
+                codec.qemu.decode_from(buf, pos, version=header.version, **params)
+            raise
 
     def _ram(self, params: Mapping[str, Any]) -> Measure:
         """RAM has a reader of its own, which steps over pages without looking at them."""
@@ -309,4 +315,10 @@ def entries(
     """
     if is_framed(data):
         return _frame_entries(data, library)
+    start = bytes(data[: len(STREAM_MAGIC)])
+    if start != STREAM_MAGIC[: len(start)]:
+        message = (
+            f"neither a QEMU stream (QEVM) nor a framed checkpoint (VMSF): it begins {start!r}"
+        )
+        raise DecodeError(message, offset=0, code="bad-magic")
     return _stream_entries(data, library, answers, deep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +71,7 @@ def command(file: str, globs: tuple[str, ...], ram_to: Path | None, **options: A
         entries = opened(given)
         head = list(itertools.islice(entries, 1))
         with _room(ram_to) as room:
-            _write(click.get_binary_stream("stdout"), itertools.chain(head, entries), globs, room)
+            _write(sys.stdout.buffer, itertools.chain(head, entries), globs, room)
 
 
 def _write(out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], room: Room) -> None:

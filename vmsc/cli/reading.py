@@ -105,13 +105,15 @@ def opened(given: Input, *, deep: bool = True, data: Buffer | None = None) -> It
     To be called, and its result used, within `refuse`.
     """
     from vmsc.answers import open_answers
-    from vmsc.opened import entries
+    from vmsc.opened import entries, is_framed
 
     if data is None:
         data = read_input(given.file)
     library = library_of(given)
     answers = open_answers(data, library, given.params, given.machine)
-    return entries(data, library, answers, deep=deep)
+    yield from entries(data, library, answers, deep=deep)
+    if not is_framed(data) and (untaken := answers.untaken()):
+        stop(f"error: --param {untaken[0]}: no section of {given.file} has such a parameter")
 
 
 def save(path: Path, pieces: Iterator[Buffer]) -> int:

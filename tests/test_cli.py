@@ -1,0 +1,227 @@
+"""The command line's contract for streams: what it prints, how it ends, what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from streams_at_hand import DATA, state
+
+VMSC = Path(sys.executable).parent / "vmsc"
+MACHINE = DATA / "minimal.machine.json"
+
+# A document of one section; its value's members are to be put in.
+PORT92 = (
+    '{"vmsc-stream": 1, "parts": [{"part": "full", "id": 1, "name": "port92", "instance": 0,'
+    ' "version": 1, "footer": true, "value": {%s}}]}'
+)
+
+
+def vmsc(
+    *arguments: str | Path, stdin: bytes = b"", status: int = 0, folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command as a user would, and want it to end with this status."""
+    done = subprocess.run(
+        [VMSC, *arguments], input=stdin, capture_output=True, cwd=folder, timeout=120
+    )
+    assert done.returncode == status, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "minimal.state"
+    path.write_bytes(state("minimal"))
+    return path
+
+
+def test_info_shows_a_line_for_each_section(file: Path) -> None:
+    lines = vmsc("info", file, "--machine", MACHINE).stdout.decode().splitlines()
+    assert lines[0].split() == [
+        "offset", "length", "kind", "id", "name", "inst", "vers", "fields", "class",
+    ]  # fmt: skip
+    assert lines[1].split() == ["0", "8", "header"]
+    rtc = next(line for line in lines if "mc146818rtc" in line).split()
+    assert rtc[1:3] == ["245", "full"] and rtc[-1] == "bounded"
+    assert lines[-1].split()[-1] == "eof"
+
+
+def test_info_as_json_has_the_promised_members(file: Path) -> None:
+    text = vmsc("info", file, "--machine", MACHINE, "--json").stdout
+    objects = [json.loads(line) for line in text.splitlines()]
+    full = [o for o in objects if o["kind"] == "full"]
+    wanted = {"offset", "kind", "id", "name", "instance", "version", "payload", "length", "class"}
+    assert len(full) == 30
+    assert all(set(o) >= wanted for o in full)
+    data = state("minimal")
+    rtc = next(o for o in full if o["name"] == "mc146818rtc")
+    assert data[rtc["offset"] + 6 :].startswith(b"mc146818rtc")
+    assert data[rtc["payload"] + rtc["length"]] == 0x7E
+
+
+def test_a_stream_may_come_from_a_pipe(file: Path) -> None:
+    named = vmsc("info", file, "--machine", MACHINE).stdout
+    assert vmsc("info", "-", "--machine", MACHINE, stdin=state("minimal")).stdout == named
+
+
+def test_decode_and_encode_give_the_same_file(file: Path, tmp_path: Path) -> None:
+    text = vmsc("decode", file, "--machine", MACHINE).stdout
+    out = tmp_path / "again"
+    vmsc("encode", "-", "-o", out, stdin=text)
+    assert out.read_bytes() == state("minimal")
+
+
+def test_an_edited_field_changes_its_own_bytes(file: Path, tmp_path: Path) -> None:
+    document = json.loads(vmsc("decode", file, "--machine", MACHINE).stdout)
+    rtc = next(p for p in document["parts"] if p.get("name") == "mc146818rtc")
+    rtc["value"]["cmos_index"] ^= 0xFF
+    out = tmp_path / "edited"
+    vmsc("encode", "-", "-o", out, stdin=json.dumps(document).encode())
+    pairs = zip(out.read_bytes(), state("minimal"), strict=True)
+    assert sum(a != b for a, b in pairs) == 1
+
+
+def test_frame_and_unframe_give_the_same_file(file: Path, tmp_path: Path) -> None:
+    framed, out = tmp_path / "framed", tmp_path / "out"
+    vmsc("frame", file, "--machine", MACHINE, "-o", framed)
+    vmsc("unframe", framed, "-o", out)
+    assert out.read_bytes() == state("minimal")
+    text = vmsc("info", framed).stdout.decode()
+    assert text.splitlines()[-1] == "a framed checkpoint; frames: 1 header, 30 section, 1 eof"
+    vmsc("verify", framed)
+    decoded = vmsc("decode", framed).stdout
+    assert decoded == vmsc("decode", file, "--machine", MACHINE).stdout
+
+
+def test_verify_says_where_a_stream_is_wrong(file: Path) -> None:
+    data = bytearray(state("minimal"))
+    info = vmsc("info", file, "--machine", MACHINE, "--json").stdout.splitlines()
+    hpet = next(o for line in info if (o := json.loads(line)).get("name") == "hpet")
+    data[hpet["payload"] + hpet["length"]] = 0x33
+    file.write_bytes(data)
+    error = vmsc("verify", file, "--machine", MACHINE, status=1).stderr.decode()
+    end = hpet["payload"] + hpet["length"]
+    assert f"section 'hpet' instance 0: at byte {end} [{hpet['length']}]" in error
+    assert "found 33" in error and error.count("\n") == 1
+
+
+def test_a_missing_parameter_is_named_with_the_way_out(file: Path, tmp_path: Path) -> None:
+    schema = tmp_path / "schemas"
+    schema.mkdir()
+    text = 'param n: u16 max 9\ndevice "hpet" version 2 { a: bytes[n] }'
+    (schema / "hpet.vmsd").write_text(text)
+    error = vmsc("verify", file, "-s", schema, "--machine", MACHINE, status=1).stderr.decode()
+    assert "section 'hpet' instance 0" in error
+    assert "the parameter 'n' is not given (0 to 9)" in error
+    assert "--param 'hpet:n=VALUE'" in error
+
+
+def test_an_unknown_section_is_named_with_the_way_out(tmp_path: Path) -> None:
+    name = b"none-such"
+    data = b"QEVM\0\0\0\3\4\0\0\0\1" + bytes([len(name)]) + name + bytes(8) + b"payload\0"
+    path = tmp_path / "stream"
+    path.write_bytes(data)
+    error = vmsc("info", path, status=1).stderr.decode()
+    assert "no description for 'none-such'" in error and "-s DIR" in error
+
+
+@pytest.mark.parametrize("command", ["info", "decode", "verify", "unframe"])
+@pytest.mark.parametrize("data", [b"", b"Q", b"QEVM", b"QEVM\0\0\0\2", b"#!/bin/sh\n", b"VMSF"])
+def test_what_is_no_stream_is_one_error(command: str, data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "no stream"
+    path.write_bytes(data)
+    out = tmp_path / "out"
+    more: list[str | Path] = ["-o", out] if command == "unframe" else []
+    done = vmsc(command, path, *more, status=1)
+    assert done.stderr.decode().count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_file_that_is_not_there_is_a_matter_of_usage(tmp_path: Path) -> None:
+    for command in ("info", "decode", "verify"):
+        error = vmsc(command, tmp_path / "none", status=2).stderr.decode()
+        assert "none" in error and "No such file" in error
+
+
+def test_a_parameter_that_no_section_has_is_refused(file: Path) -> None:
+    error = vmsc("verify", file, "--machine", MACHINE, "--param", "foo=3", status=1).stderr
+    assert b"--param foo=3" in error
+
+
+def test_a_parameter_out_of_its_bounds_is_refused(file: Path) -> None:
+    error = vmsc("verify", file, "--param", "ram_slots=9999", status=1).stderr.decode()
+    assert "'ram_slots' is 9999; its bounds are 0 to 256" in error
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not JSON"),
+        ("[]", "not a document"),
+        ("{}", "vmsc-stream"),
+        ('{"vmsc-stream": 1, "partial": true, "parts": []}', "--section"),
+        ('{"vmsc-stream": 1, "parts": [{"part": "hedder"}]}', "unknown part 'hedder'"),
+        ('{"vmsc-stream": 1, "parts": [{"part": "eof"}, 7]}', "parts[1]"),
+        (PORT92 % '"outport": 300', "parts[0] (section 'port92') outport"),
+        (PORT92 % '"outpost": 3', "unknown field 'outpost'"),
+    ],
+)
+def test_a_wrong_document_is_one_error_and_leaves_nothing(
+    text: str, says: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    error = vmsc("encode", "-", "-o", out, stdin=text.encode(), status=1).stderr.decode()
+    assert says in error and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ram_goes_to_a_side_file_and_comes_back(tmp_path: Path) -> None:
+    # A block list of one block of two pages; a zero page, a raw one; the end.
+    block = b"\x06pc.ram"
+    payload = (0x2004).to_bytes(8) + block + (0x2000).to_bytes(8) + (0x10).to_bytes(8)
+    pages = (0x02).to_bytes(8) + block + b"\0" + (0x1028).to_bytes(8) + bytes(range(256)) * 16
+    name = b"\x03ram" + bytes(4) + (4).to_bytes(4)
+    data = b"QEVM\0\0\0\3" + b"\1\0\0\0\2" + name + payload + b"\x7e\0\0\0\2"
+    data += b"\3\0\0\0\2" + pages + (0x10).to_bytes(8) + b"\x7e\0\0\0\2" + b"\0"
+    stream, ram, out = tmp_path / "stream", tmp_path / "ram", tmp_path / "out"
+    stream.write_bytes(data)
+    text = vmsc("decode", stream, "--ram-to", ram).stdout
+    parts = [p for p in json.loads(text)["parts"] if "ram" in p]
+    assert [p["ram"]["length"] for p in parts] == [len(payload), len(pages) + 8]
+    assert ram.read_bytes() == payload + pages + (0x10).to_bytes(8)
+    vmsc("encode", "-", "-o", out, "--ram-from", ram, stdin=text)
+    assert out.read_bytes() == data
+    whole = json.loads(vmsc("decode", stream).stdout)
+    rounds = whole["parts"][2]["value"]["pages"]
+    assert [bytes.fromhex(r["block"]) for r in rounds[:2]] == [b"pc.ram", b"pc.ram"]
+    vmsc("encode", "-", "-o", out, stdin=json.dumps(whole).encode())
+    assert out.read_bytes() == data
+
+
+def test_a_reader_that_goes_away_is_no_fault(file: Path) -> None:
+    command = f"'{VMSC}' decode '{file}' --machine '{MACHINE}' | head -c 10"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=120)
+    assert b"Traceback" not in done.stderr and b"fault" not in done.stderr
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(file: Path, tmp_path: Path) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.write_text("not a folder")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(nowhere)}
+    done = subprocess.run(
+        [VMSC, "verify", file, "--machine", MACHINE],
+        capture_output=True, env=environment, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_help_is_there_for_every_command() -> None:
+    names = vmsc("--help").stdout.decode().split("Commands:")[1].split("\n")
+    for name in (line.split()[0] for line in names if line.startswith("  ")):
+        if not name.startswith("-"):
+            assert b"Usage" in vmsc(name, "--help").stdout
