@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Result", "vmsc"]
+__all__ = ["Result", "run_vmsc"]
 
 BIN = Path(sys.executable).parent
 
@@ -20,7 +20,7 @@ class Result:
     err: str
 
 
-def vmsc(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Result:
+def run_vmsc(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Result:
     """`vmsc ARGUMENTS`, with more environment variables."""
     done = subprocess.run(
         [BIN / "vmsc", *map(str, arguments)],

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from commands import vmsc
+from commands import run_vmsc
 
 from vmsc.host import Host, PluginError, load_host
 
@@ -97,19 +97,19 @@ def test_a_plugin_that_is_named_twice_is_one(
 
 def test_the_command_line_takes_p_and_lists_what_it_adds(plugin: Write) -> None:
     path = plugin("listed", backend("mine"))
-    done = vmsc("plugins", "-p", path)
+    done = run_vmsc("plugins", "-p", path)
     assert done.status == 0
     assert f"listed ({path})\n    backend mine: a test\n" in done.out
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    done = vmsc("plugins", "-p", "nowhere.py")
+    done = run_vmsc("plugins", "-p", "nowhere.py")
     assert done.status == 2
     assert done.err == "vmsc: error: plugin 'nowhere.py': no such file\n"
 
 
 def test_a_module_that_is_not_there_is_named() -> None:
-    done = vmsc("plugins", "-p", "no_such_module")
+    done = run_vmsc("plugins", "-p", "no_such_module")
     assert done.status == 2
     assert "plugin 'no_such_module' cannot be loaded: ModuleNotFoundError" in done.err
 
@@ -163,7 +163,7 @@ def test_an_installed_plugin_that_cannot_be_loaded_is_named_with_its_package(
     monkeypatch.syspath_prepend(tmp_path)
     text = refused()
     assert text.startswith("plugin 'shown' (pkg 1.5, installed_two) cannot be loaded")
-    done = vmsc("plugins", PYTHONPATH=str(tmp_path))
+    done = run_vmsc("plugins", PYTHONPATH=str(tmp_path))
     assert done.status == 2 and text in done.err and "Traceback" not in done.err
 
 
@@ -184,7 +184,7 @@ def test_two_installed_plugins_of_one_name_are_both_named(
 
 def test_a_clash_names_both_plugins(plugin: Write) -> None:
     one, two = plugin("first_one", backend("mine")), plugin("second_one", backend("mine"))
-    done = vmsc("plugins", "-p", one, "-p", two)
+    done = run_vmsc("plugins", "-p", one, "-p", two)
     assert done.status == 2
     expected = "plugins 'first_one' and 'second_one' both bring the backend 'mine'"
     assert done.err == f"vmsc: error: {expected}\n"
@@ -213,7 +213,7 @@ def vmsc_checks():
 
 def test_a_misspelt_hook_is_an_error(plugin: Write, schema: Path) -> None:
     path = plugin("misspelt", "@hook\ndef vmsc_backend():\n    return []")
-    done = vmsc("check", schema, "-p", path)
+    done = run_vmsc("check", schema, "-p", path)
     assert done.status == 2
     assert "plugin 'misspelt': no hook 'vmsc_backend'; the hooks are vmsc_backends" in done.err
 
@@ -311,7 +311,7 @@ def test_a_backend_needs_a_name_for_the_command_line(plugin: Write) -> None:
 def test_a_backend_that_raises_is_named_with_exit_2(plugin: Write, schema: Path) -> None:
     body = "def generate(context):\n    return [1][2]\n" + backend("mine", "generate")
     path = plugin("failing", body)
-    done = vmsc("compile", schema, "-p", path, "--backend", "mine", "-o", schema.parent / "out")
+    done = run_vmsc("compile", schema, "-p", path, "--backend", "mine", "-o", schema.parent / "out")
     assert done.status == 2
     message = "plugin 'failing': its backend 'mine' raised IndexError: list index out of range"
     assert done.err == f"vmsc: error: {message}\n"
@@ -326,7 +326,7 @@ def test_a_check_that_raises_is_named_with_exit_2(plugin: Write, schema: Path) -
     def vmsc_checks():
         return [Check("strict", "a test", (), run)]
     """)  # fmt: skip
-    done = vmsc("check", schema, "-p", path)
+    done = run_vmsc("check", schema, "-p", path)
     assert done.status == 2
     message = "plugin 'checking': its check 'strict' raised KeyError: 'lost'"
     assert done.err == f"vmsc: error: {message}\n"
@@ -341,7 +341,7 @@ def test_what_a_check_reports_is_the_users_to_mend(plugin: Write, schema: Path) 
     def vmsc_checks():
         return [Check("strict", "a test", ("too-short",), run)]
     """)  # fmt: skip
-    done = vmsc("check", "uart.vmsd", "-p", path, cwd=schema.parent)
+    done = run_vmsc("check", "uart.vmsd", "-p", path, cwd=schema.parent)
     assert done.status == 1
     assert done.err.startswith("uart.vmsd:1:1: error: 'Uart' is too short [too-short]\n")
 
@@ -356,19 +356,19 @@ def test_what_a_backend_cannot_write_is_shown_at_its_place(plugin: Write, schema
     def vmsc_backends():
         return [Backend("mine", "a test", generate)]
     """)  # fmt: skip
-    done = vmsc("compile", "uart.vmsd", "-p", path, "--backend", "mine", cwd=schema.parent)
+    done = run_vmsc("compile", "uart.vmsd", "-p", path, "--backend", "mine", cwd=schema.parent)
     assert done.status == 1
     assert done.err.startswith("uart.vmsd:1:1: error: no devices here [backend-mine]\n")
     assert not (schema.parent / "build").exists()
 
 
 def test_an_unknown_backend_is_a_usage_error_that_lists_those_there_are(schema: Path) -> None:
-    done = vmsc("compile", schema, "--backend", "cobol")
+    done = run_vmsc("compile", schema, "--backend", "cobol")
     assert done.status == 2
     assert "no backend 'cobol'; there are: docs, python" in done.err
 
 
 def test_an_unknown_option_is_a_usage_error_that_lists_those_there_are(schema: Path) -> None:
-    done = vmsc("compile", schema, "--backend", "docs", "--option", "font=big")
+    done = run_vmsc("compile", schema, "--backend", "docs", "--option", "font=big")
     assert done.status == 2
     assert "backend 'docs' has no option 'font'; it has: title" in done.err

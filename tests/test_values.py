@@ -1,4 +1,4 @@
-"""Every value of a device section, against QEMU's own description of it, read by an independent judge."""
+"""Every value of a device section, against QEMU's own description read by an independent judge."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def like(name: str) -> bytes:
 
 @cache
 def keys() -> dict[str, str]:
-    return device_keys(library().schema())
+    return device_keys(library().schema)
 
 
 def judged(theirs: list[oracle.Section], entries: list[Entry]) -> tuple[Judged, ...]:
@@ -68,7 +68,7 @@ def judged(theirs: list[oracle.Section], entries: list[Entry]) -> tuple[Judged, 
         key = next(keys()[n] for n in names_of(section.name) if n in keys())
         params = {**entry.params, "version": entry.event.version}
         value = entry.value()
-        walked = leaves(library().schema(), key, value, entry.params, section.version)
+        walked = leaves(library().schema, key, value, entry.params, section.version)
         found.append(
             Judged(section, entry.codec, params, bytes(entry.data), value, tuple(walked))
         )
@@ -181,7 +181,7 @@ BOUND = {
         ("I440FX", "pci"), ("PIIX3", "pci"), ("vga", "dev"), ("e1000", "pci"), ("ide", "pci"),
         ("piix4_pm", "pci"),
     )),
-    *(("ide", f"{bus}.{drive}.identify_set") for bus in ("primary", "secondary") for drive in (0, 1)),
+    *(("ide", f"{bus}.{i}.identify_set") for bus in ("primary", "secondary") for i in (0, 1)),
     ("PCIBUS", "nirq"), ("cpu", "fpregs_format"), ("fdc", "state.num_floppies"),
     ("hpet", "num_timers"), ("vga", "vga.has_vbe"), ("vmmouse", "queue_size"),
 }  # fmt: skip

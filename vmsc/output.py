@@ -22,15 +22,29 @@ class OutputError(Exception):
 
 
 def check_paths(artifacts: Sequence[Artifact]) -> None:
-    """Refuse paths that leave the folder, and two artifacts of one path. Raises OutputError."""
-    seen: set[str] = set()
+    """Refuse paths that leave the folder or are not plain, and two artifacts that need one place.
+
+    Raises OutputError.
+    """
+    files: set[str] = set()
+    folders: dict[str, str] = {}
     for artifact in artifacts:
         path = PurePosixPath(artifact.path)
+        shown = f"the artifact {artifact.path!r}"
         if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in artifact.path:
-            raise OutputError(f"the artifact '{artifact.path}' is not within the output folder")
-        if artifact.path in seen:
+            raise OutputError(f"{shown} is not within the output folder")
+        if str(path) != artifact.path or not artifact.path.isprintable():
+            raise OutputError(f"{shown} has no plain path, such as '{_plain(path)}'")
+        if artifact.path in files:
             raise OutputError(f"two artifacts are called '{artifact.path}'")
-        seen.add(artifact.path)
+        files.add(artifact.path)
+        folders |= {str(parent): artifact.path for parent in path.parents}
+    for name in sorted(files & folders.keys()):
+        raise OutputError(f"'{name}' is an artifact, and the folder of '{folders[name]}'")
+
+
+def _plain(path: PurePosixPath) -> str:
+    return "".join(c if c.isprintable() else "_" for c in str(path))
 
 
 @contextmanager
