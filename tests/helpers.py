@@ -7,6 +7,7 @@ the laws of the design: whole, cut at every place, with bytes before and behind,
 from __future__ import annotations
 
 import itertools
+import re
 import struct
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -69,15 +70,24 @@ def report_of(text: str, host: Host) -> list[Diagnostic]:
 # --- bytes and values -----------------------------------------------------------------------------
 
 
+_WORD = re.compile(r'"([^"]*)"|x(\d+)|([0-9a-fA-F]+)|#.*|\s+')
+
+
 def hexed(text: str) -> bytes:
-    """Hex with blanks anywhere, `# words` to the line's end, and `00 x256` for a byte 256 times."""
+    """Hex with blanks anywhere, "ASCII" in quotes, `00 x256` for a byte 256 times, `# words`."""
     found = bytearray()
-    for line in text.splitlines():
-        for word in line.partition("#")[0].split():
-            if word.startswith("x"):
-                found += found[-1:] * (int(word[1:]) - 1)
-            else:
-                found += bytes.fromhex(word)
+    pos = 0
+    while pos < len(text):
+        word = _WORD.match(text, pos)
+        assert word is not None, f"no hex: {text[pos:].splitlines()[0]}"
+        pos = word.end()
+        quoted, times, digits = word.groups()
+        if quoted is not None:
+            found += quoted.encode("ascii")
+        elif times is not None:
+            found += found[-1:] * (int(times) - 1)
+        elif digits is not None:
+            found += bytes.fromhex(digits)
     return bytes(found)
 
 

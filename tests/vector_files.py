@@ -9,7 +9,7 @@ writes them, and a vector of an old version stays. Three kinds of entries:
     [[refused]] value cannot be written: `code` and `field` of the EncodeError (code `param`: a ParamError)
 
 Each has `description` (the class), `from` (where the bytes come from) and, where they are needed, `title`,
-`version`, `params`. `wire` and `framed` are hex with a word beside every group of bytes:
+`version`, `params`. `wire` and `framed` are hex (and "ASCII") with a word beside every group of bytes:
 
     wire = '''
     00 00 01 02   # rx_count = 258

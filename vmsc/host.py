@@ -199,7 +199,8 @@ def _register(manager: pluggy.PluginManager, named: Sequence[str]) -> dict[str, 
         _add(manager, origins, module, entry.name, where)
     for name in named:
         module = _load(name)
-        _add(manager, origins, module, module.__name__, _origin(module))
+        where = name if Path(name).is_file() else _origin(module)
+        _add(manager, origins, module, module.__name__, where)
     return origins
 
 

@@ -15,7 +15,7 @@ from vmsc.backend import SectionHandler
 from vmsc.hookspecs import hook
 from vmsc.runtime import wire
 from vmsc.runtime.codec import Buffer, Codec, Profile
-from vmsc.runtime.errors import DecodeError, EncodeError
+from vmsc.runtime.errors import DecodeError, EncodeError, Truncated
 from vmsc.runtime.types import Bytes
 
 __all__ = ["vmsc_sections"]
@@ -75,7 +75,10 @@ def decode_framed_from(
     buf: Buffer, pos: int = 0, *, final: bool = True, version: int = 0
 ) -> tuple[DbusVmstate, int]:
     inside, start, end = wire.closed(buf, pos, wire.STRUCT)
-    first, last = wire.item(inside, start, wire.BYTES)
+    try:
+        first, last = wire.item(inside, start, wire.BYTES)
+    except Truncated as fault:  # all of the value is there, so more input would not help
+        raise wire.overrun(fault, end, "the description") from None
     if last != end:
         wire.leftover(last, end, "the description")
     return DbusVmstate(bytes(inside[first:last])), end

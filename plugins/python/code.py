@@ -1,4 +1,6 @@
-"""Python text: indented lines, names, and expressions. Knows the plan's expressions and nothing of its steps."""
+"""Python text: indented lines, names, and expressions. Knows the plan's expressions and nothing
+of its steps.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,15 @@ from typing import assert_never
 from vmsc import ir
 
 __all__ = [
-    "Code", "Names", "attribute", "expression", "param_name", "snake", "struct_code", "wrapped",
+    "Code", "Names", "attribute", "expression", "keyword_name", "param_name", "snake", "struct_code",
+    "wrapped",
 ]  # fmt: skip
 
 _INDENT = "    "
 
-# Words that generated functions use themselves.
-_TAKEN_PARAMS = frozenset({
-    "buf", "pos", "end", "size", "final", "version", "value", "out", "put", "rounds", "self",
+# Words that the public functions use themselves.
+_TAKEN_KEYWORDS = frozenset({
+    "buf", "pos", "final", "version", "value", "end", "sub", "start", "out", "fault",
 })  # fmt: skip
 
 # What annotations and msgspec need unshadowed in a class body.
@@ -36,14 +39,21 @@ def struct_code(name: str, size: int, signed: bool) -> str:
 
 def attribute(name: str) -> str:
     """The attribute of a field: the name itself, but for what Python would misread."""
-    taken = keyword.iskeyword(name) or name in _TAKEN_FIELDS or name.startswith("__")
+    if name.startswith("__"):
+        return f"{name}__"  # else it would be private to the class
+    taken = keyword.iskeyword(name) or name in _TAKEN_FIELDS
     return f"{name}_" if taken or re.fullmatch(r"[USF](8|16|32|64)|Bool|Text|Timer", name) else name
 
 
+def keyword_name(name: str) -> str:
+    """The keyword argument of a parameter in the public functions."""
+    taken = keyword.iskeyword(name) or name in _TAKEN_KEYWORDS or name.startswith("_")
+    return f"{name}_" if taken else name
+
+
 def param_name(name: str) -> str:
-    """The keyword argument of a parameter."""
-    taken = keyword.iskeyword(name) or name in _TAKEN_PARAMS or name.startswith("_")
-    return f"{name}_" if taken or re.match(r"[vlt]_", name) else name
+    """The local of a parameter within a function: like none of the function's own."""
+    return f"p_{name}"
 
 
 def snake(name: str) -> str:
@@ -96,7 +106,9 @@ class Code:
 
 
 def wrapped(items: Sequence[str], head: str, tail: str, depth: int = 0) -> list[str]:
-    """`head item, item, ... tail` in lines of at most 100 columns; a comma that `tail` begins with is not doubled."""
+    """`head item, item, ... tail` in lines of at most 100 columns; a comma that `tail` begins
+    with is not doubled.
+    """
     width = 98 - 4 * depth
     one = head + ", ".join(items) + tail
     if len(one) <= width:

@@ -1,14 +1,16 @@
-"""A module's constants: one struct.Struct for each shape of run, one table of field names for each run."""
+"""A module's constants: one struct.Struct for each shape of run, one table of field names for
+each run.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vmsc import plan
+from vmsc import ir, plan
 
 from .code import attribute, struct_code
 
-__all__ = ["Consts", "Leaf", "flat_run", "leaves", "run_format"]
+__all__ = ["Consts", "Leaf", "flat_run", "leaves", "num_bounds", "run_format"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,15 @@ def leaves(
     return found
 
 
+def num_bounds(num: plan.Num) -> tuple[int, int]:
+    """The numbers that the wire can hold."""
+    return ir.scalar_bounds(ir.Scalar(num.name, num.size, num.signed))
+
+
 def run_format(run: plan.Run, framed: bool) -> str:
-    """The struct format of a run; in the framed profile all is big-endian, behind an item's head."""
+    """The struct format of a run; in the framed profile all is big-endian, behind an item's
+    head.
+    """
     order = ">" if framed or run.order == "big" else "<"
     return order + ("BI" if framed else "") + "".join(leaf.code for leaf in leaves(run.fields))
 
@@ -81,7 +90,9 @@ class Consts:
         return self.tables.setdefault(text, f"_F{len(self.tables)}")
 
     def unfit_table(self, found: list[Leaf], order: str) -> str:
-        """The name of the table of (attributes, code) of what a run packs as it stands in the value."""
+        """The name of the table of (attributes, code) of what a run packs as it stands in the
+        value.
+        """
         rows = [
             f"({'.'.join(map(attribute, leaf.path))!r}, {order + leaf.code!r})"
             for leaf in found

@@ -1,4 +1,6 @@
-"""The view of one module: what the template lays out. All decisions about names and imports are made here."""
+"""The view of one module: what the template lays out. All decisions about names and imports are
+made here.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,10 @@ from dataclasses import dataclass, field
 from vmsc import ir, plan
 from vmsc.backend import BackendError, PythonName
 
-from .code import Code, attribute, param_name, snake, wrapped
+from .code import Code, attribute, keyword_name, param_name, snake, wrapped
 from .consts import Consts
-from .reading import Linker, Reader, step_names, takes_version, versioned
+from .linking import Linker, step_names, takes_version, versioned
+from .reading import Reader
 from .writing import Writer
 
 __all__ = ["ClassView", "ModuleView", "module_view"]
@@ -209,7 +212,8 @@ def _plain_doc(one: plan.Plan) -> str:
             return f"{one.name}."
 
 
-# --- functions --------------------------------------------------------------------------------------
+# --- functions
+# --------------------------------------------------------------------------------------
 
 
 def _inner_signature(one: plan.Plan, first: str) -> str:
@@ -229,7 +233,11 @@ def _inner_functions(
             Reader(one, link, consts, code, framed, build).body()
         yield code.lines
     value = "rounds" if one.kind == "loop" else "value"
-    for stem, framed, write in (("put", False, True), ("length", False, False), ("putf", True, True)):
+    for stem, framed, write in (
+        ("put", False, True),
+        ("length", False, False),
+        ("putf", True, True),
+    ):
         code = Code()
         first = f"put, {value}" if write else value
         with code.block(f"def {stem}_{name}({_inner_signature(one, first)}):"):
@@ -237,25 +245,35 @@ def _inner_functions(
         yield code.lines
 
 
-def _public_params(one: plan.Plan) -> tuple[str, list[str], str]:
-    """Keyword parameters of the public functions; the lines that check them; how they are passed on."""
-    heads, checks, passed = [], [], ""
-    has_version = one.kind in ("device", "vmsd")
-    if has_version:
-        heads.append(f"version={one.version}")
+@dataclass(frozen=True)
+class _Params:
+    """The keywords of a description's public functions, with defaults and without; the lines that
+    check them; and how they are handed to the inner functions.
+    """
+
+    heads: str
+    again: str
+    checks: list[str]
+    passed: str
+
+
+def _public_params(one: plan.Plan) -> _Params:
+    heads, again, checks, passed = "", "", [], ""
+    if one.kind in ("device", "vmsd"):
+        heads, again = f", version={one.version}", ", version=version"
         if takes_version(one):
             passed += ", version=version"
     for param in one.params:
-        name = param_name(param.name)
-        default = "None" if param.default is None else repr(param.default)
-        heads.append(f"{name}={default}")
+        name = keyword_name(param.name)
+        heads += f", {name}={param.default!r}"
+        again += f", {name}={name}"
+        passed += f", {param_name(param.name)}={name}"
         if param.kind == "words":
             checks.append(f"{name} = _w.word_param({param.name!r}, {name}, {param.words!r})")
         elif param.kind != "bytes":
             bounds = f"{hex(param.low)}, {hex(param.high)}"
             checks.append(f"{name} = _w.param({param.name!r}, {name}, {bounds})")
-        passed += f", {name}={name}"
-    return "".join(f", {h}" for h in heads), checks, passed
+    return _Params(heads, again, checks, passed)
 
 
 def _public_functions(one: plan.Plan) -> Iterable[list[str]]:
@@ -273,58 +291,74 @@ def _version_check(one: plan.Plan, at: str) -> list[str]:
     ]
 
 
+def _whole(one: plan.Plan, passed: str) -> list[str]:
+    """Decode a framed value: its head says where it ends."""
+    kind, what = ("LIST", "loop") if one.kind == "loop" else ("STRUCT", "description")
+    # A loop reads its own head.
+    start = "pos" if one.kind == "loop" else "start"
+    return [
+        f"sub, start, end = _w.closed(buf, pos, _w.{kind})",
+        "try:",
+        f"    value, pos = getf_{snake(one.name)}(sub, {start}{passed})",
+        "except _Truncated as fault:",
+        f"    raise _w.overrun(fault, end, 'the {what}') from None",
+        f"_w.leftover(pos, end, 'the {what}') if pos != end else None",
+        "return value, end",
+    ]
+
+
+def _peek_behind(one: plan.Plan) -> list[str]:
+    """Refuse a value at the very end of the input whose next subsection is cut: nothing else begins so."""
+    if not one.peeks:
+        return []
+    wire = one.wire.encode()
+    return ["if final and end < len(buf) and buf[end] == 5:", f"    _w.peek(buf, end, {wire!r}, False)"]
+
+
 def _public_reading(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
     name, tail = snake(one.name), "_framed" if framed else ""
-    params, checks, passed = _public_params(one)
-    star = params or ""
-    plain = one.kind == "loop"
+    params = _public_params(one)
     code = Code()
-    with code.block(f"def decode_{name}{tail}_from(buf, pos=0, *, final=True{star}):"):
+    with code.block(f"def decode_{name}{tail}_from(buf, pos=0, *, final=True{params.heads}):"):
         code(f'"""({one.name}, end) of the value that begins at `pos`."""')
-        code.extend([*_version_check(one, "pos"), *checks])
-        if not framed:
-            code(f"return get_{name}(buf, pos, final{passed})")
-        elif plain:
-            code(f"return getf_{name}(buf, pos{passed})")
+        code.extend([*_version_check(one, "pos"), *params.checks])
+        if framed:
+            code.extend(_whole(one, params.passed))
         else:
-            code("sub, start, end = _w.closed(buf, pos, _w.STRUCT)")
-            with code.block("try:"):
-                code(f"value, pos = getf_{name}(sub, start{passed})")
-            with code.block("except _Truncated as fault:"):
-                code("raise _w.overrun(fault, end, 'the description') from None")
-            code("_w.leftover(pos, end, 'the description') if pos != end else None")
-            code("return value, end")
+            code(f"value, end = get_{name}(buf, pos, final{params.passed})")
+            code.extend([*_peek_behind(one), "return value, end"])
     yield code.lines
     code = Code()
-    args = "".join(f", {h.split('=')[0]}={h.split('=')[0]}" for h in params.split(", ")[1:])
-    with code.block(f"def decode_{name}{tail}(buf{', *' if star else ''}{star}):"):
+    star = ", *" if params.heads else ""
+    with code.block(f"def decode_{name}{tail}(buf{star}{params.heads}):"):
         code(f'"""The {one.name} that is all of `buf`."""')
-        code(f"value, end = decode_{name}{tail}_from(buf{args})")
+        code(f"value, end = decode_{name}{tail}_from(buf{params.again})")
         code("_w.finished(end, len(buf))")
         code("return value")
     yield code.lines
     code = Code()
-    with code.block(f"def scan_{name}{tail}(buf, pos=0, *, final=True{star}):"):
+    with code.block(f"def scan_{name}{tail}(buf, pos=0, *, final=True{params.heads}):"):
         code(f'"""The end of the {one.name} that begins at `pos`; builds nothing."""')
         if framed:
-            code(f"return _w.item(buf, pos, _w.{'LIST' if plain else 'STRUCT'})[1]")
+            code(f"return _w.item(buf, pos, _w.{'LIST' if one.kind == 'loop' else 'STRUCT'})[1]")
         else:
-            code.extend([*_version_check(one, "pos"), *checks])
-            code(f"return skip_{name}(buf, pos, final{passed})")
+            code.extend([*_version_check(one, "pos"), *params.checks])
+            code(f"end = skip_{name}(buf, pos, final{params.passed})")
+            code.extend([*_peek_behind(one), "return end"])
     yield code.lines
 
 
 def _public_writing(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
     name, tail = snake(one.name), "_framed" if framed else ""
-    params, checks, passed = _public_params(one)
-    star = f", *{params}" if params else ""
+    params = _public_params(one)
+    star = f", *{params.heads}" if params.heads else ""
     code = Code()
     with code.block(f"def encode_{name}{tail}(value{star}):"):
         code(f'"""The bytes of a {one.name}."""')
-        code.extend([*_version_check(one, "None"), *checks])
+        code.extend([*_version_check(one, "None"), *params.checks])
         code("out: list[bytes] = []")
         with code.block("try:"):
-            code(f"{'putf' if framed else 'put'}_{name}(out.append, value{passed})")
+            code(f"{'putf' if framed else 'put'}_{name}(out.append, value{params.passed})")
         with code.block("except _Shape as fault:"):
             code(f"raise _w.unfit(fault, {one.name!r}) from fault")
         struct_item = framed and one.kind != "loop"
@@ -334,15 +368,20 @@ def _public_writing(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
     with code.block(f"def measure_{name}{tail}(value{star}):"):
         code(f'"""How many bytes encode_{name}{tail} makes of it."""')
         if framed:
-            args = "".join(f", {h.split('=')[0]}={h.split('=')[0]}" for h in params.split(", ")[1:])
-            code(f"return len(encode_{name}{tail}(value{args}))")
+            code(f"return len(encode_{name}{tail}(value{params.again}))")
         else:
-            code.extend([*_version_check(one, "None"), *checks])
+            code.extend([*_version_check(one, "None"), *params.checks])
             with code.block("try:"):
-                code(f"return length_{name}(value{passed})")
+                code(f"return length_{name}(value{params.passed})")
             with code.block("except _Shape as fault:"):
                 code(f"raise _w.unfit(fault, {one.name!r}) from fault")
     yield code.lines
+
+
+def _called(one: plan.Plan) -> dict[str, str]:
+    """The parameters whose keyword is another word than their name."""
+    names = {p.name: keyword_name(p.name) for p in one.params}
+    return {name: word for name, word in names.items() if name != word}
 
 
 def _codec(one: plan.Plan) -> list[str]:
@@ -358,6 +397,8 @@ def _codec(one: plan.Plan) -> list[str]:
     for tail in ("", "_framed"):
         functions = [f"encode_{name}{tail}", f"decode_{name}{tail}", f"decode_{name}{tail}_from",
                      f"measure_{name}{tail}", f"scan_{name}{tail}"]  # fmt: skip
+        if renamed := _called(one):
+            functions = [f"_w.renamed({function}, {renamed!r})" for function in functions]
         lines += ["    " + line for line in wrapped(functions, "Profile(", "),", 1)]
     return [*lines, "),"]
 
@@ -375,6 +416,15 @@ def _check_clashes(plans: list[plan.Plan]) -> None:
             if first != member.name:
                 message = f"'{first}' and '{member.name}' are both called {attribute(member.name)}"
                 raise BackendError(message, member.span)
+        keywords: dict[str, str] = {}
+        for param in one.params:
+            other_name = keywords.setdefault(keyword_name(param.name), param.name)
+            if other_name != param.name:
+                message = f"'{other_name}' and '{param.name}' are both called {keyword_name(param.name)}"
+                raise BackendError(message, param.span)
+            if param.name in ("version", "final"):
+                message = f"a parameter called '{param.name}': the codec's functions have one already"
+                raise BackendError(message, param.span)
 
 
 def module_view(
@@ -382,7 +432,9 @@ def module_view(
     module: ir.Module,
     customs: Mapping[str, Mapping[str, PythonName]],
 ) -> ModuleView:
-    """All that the template needs for one generated module. Raises BackendError for names that clash."""
+    """All that the template needs for one generated module. Raises BackendError for names that
+    clash.
+    """
     plans = [program.plans[key] for key in module.descriptions]
     _check_clashes(plans)
     mine = _Module(program, module, customs)
@@ -417,5 +469,3 @@ def module_view(
         uses_starmap="_starmap(" in text,
         uses_field=any("_field(" in line for c in classes for line in c.fields),
     )
-
-

@@ -68,13 +68,22 @@ def to_value(
         raise DecodeError(message, offset=offset, code="plugin", path=(field,)) from fault
 
 
-def to_wire(function: Callable[[Any], Any], name: str, value: Any, field: str) -> Any:
-    """The number on the wire that stands for a value."""
+def to_wire(
+    function: Callable[[Any], Any], name: str, value: Any, field: str, low: int, high: int
+) -> int:
+    """The number on the wire that stands for a value; the wire holds `low` to `high`."""
     try:
-        return function(value)
+        number = function(value)
     except (ValueError, TypeError, AttributeError, ArithmeticError) as fault:
         message = f"{value!r} is no '{name}': {fault}"
         raise EncodeError(message, code="transform", path=(field,)) from fault
     except Exception as fault:
         message = _raised("transform", name, fault)
         raise EncodeError(message, code="plugin", path=(field,)) from fault
+    if not isinstance(number, int):
+        message = f"a fault of the transform '{name}': it gave {number!r}, not a number"
+        raise EncodeError(message, code="plugin", path=(field,))
+    if not low <= number <= high:
+        message = f"{value!r} does not fit: it is {number}, and the wire holds {low} to {high}"
+        raise EncodeError(message, code="range", path=(field,))
+    return number

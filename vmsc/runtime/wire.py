@@ -7,9 +7,10 @@ is compared with what is left of the buffer first.
 
 from __future__ import annotations
 
+import functools
 import operator
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from vmsc.runtime.codec import Buffer
@@ -21,7 +22,7 @@ __all__ = [
     "bytes_item", "check_version", "closed", "count", "filled", "finished", "flag", "item",
     "item_header", "leftover", "listed", "loop_end", "marker", "masked", "no_stop", "not_here",
     "not_sticky", "numbers", "outside", "overrun", "param", "part", "peek", "place", "put_list",
-    "put_number", "put_numbers", "put_text", "short", "size", "struct_item", "subsection_item",
+    "put_number", "put_numbers", "put_text", "renamed", "short", "size", "struct_item", "subsection_item",
     "sum_is", "tag", "text", "text_limit", "unfit", "unknown_subsection", "word_param",
 ]  # fmt: skip
 
@@ -82,6 +83,16 @@ def word_param(name: str, value: object, words: Sequence[str]) -> Any:
     if not isinstance(value, Missing) and value not in words:
         raise ParamError(f"the parameter '{name}' is {value!r}, not one of {wanted}", name=name)
     return value
+
+
+def renamed(function: Callable[..., Any], words: Mapping[str, str]) -> Callable[..., Any]:
+    """The function with its parameters' own names, where its keywords are other words."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **given: Any) -> Any:
+        return function(*args, **{words.get(name, name): value for name, value in given.items()})
+
+    return called
 
 
 def check_version(version: int, low: int, high: int, offset: int | None) -> None:
@@ -222,8 +233,9 @@ def peek(buf: Buffer, pos: int, owner: bytes, final: bool) -> tuple[bytes, int, 
     """The (name, version, body) of a subsection of `owner` at `pos`, or None where there is none.
 
     QEMU looks for 0x05, a length and a name that begins with the owner's; anything else is not
-    its own. A header cut short is Truncated, and so is the end of the input unless it is
-    `final`. Source: QEMU 7.2 migration/vmstate.c, vmstate_subsection_load.
+    its own. Where the name is not all there, QEMU takes the 05 for data, and so does this if the
+    input is `final`; else it asks for more, and for no more than it is sure of. Source: QEMU 7.2
+    migration/vmstate.c, vmstate_subsection_load.
     """
     size = len(buf)
     if pos >= size:
@@ -232,17 +244,16 @@ def peek(buf: Buffer, pos: int, owner: bytes, final: bool) -> tuple[bytes, int, 
         raise Truncated(1, offset=size)
     if buf[pos] != 5:
         return None
-    if pos + 1 >= size:
-        raise Truncated(1, offset=size)
-    length = buf[pos + 1]
+    start = pos + 2
+    length = buf[pos + 1] if start <= size else 255
     if length <= len(owner):
         return None
-    start = pos + 2
     name = bytes(buf[start : start + length])
-    if name[: len(owner)] != owner[: len(name)]:
+    if name[: len(owner)] != owner[: len(name)] or (final and len(name) < length):
         return None
     if start + length + 4 > size:
-        raise Truncated(start + length + 4 - size, offset=size)
+        sure = len(name) >= len(owner)
+        raise Truncated(start + length + 4 - size if sure else 1, offset=size)
     version = _U32.unpack_from(buf, start + length)[0]
     if version > 255:
         shown = name.decode("ascii", "backslashreplace")
@@ -397,24 +408,29 @@ def count(value: Sequence[Any]) -> bytes:
     return put_number(_U32, len(value))
 
 
-def no_stop(value: Sequence[Any], member: str, stop: int) -> None:
-    """No element may look like the end of its list."""
+def no_stop(value: Sequence[Any], member: str, stop: int, offset: int | None = None) -> None:
+    """No element may look like the end of its list; `offset` None: on encoding."""
     for index, each in enumerate(value):
         if getattr(each, member) == stop:
-            message = f"{stop} is the end of the list, no element"
-            raise EncodeError(message, code="stop", path=(index, member))
+            message, path = f"{stop} is the end of the list, no element", (index, member)
+            if offset is None:
+                raise EncodeError(message, code="stop", path=path)
+            raise DecodeError(message, offset=offset, code="stop", path=path)
 
 
-def sum_is(value: Sequence[Any], member: str, total: int) -> None:
-    found, before = 0, 0
+def sum_is(value: Sequence[Any], member: str, total: int, offset: int | None = None) -> None:
+    """The elements add up to `total`, and not before the last one; `offset` None: on encoding."""
+    found, message = 0, ""
     for each in value:
-        before = found
+        if found >= total:
+            message = "the elements reach the total before the last one"
         found += getattr(each, member)
     if found != total:
-        raise EncodeError(f"the elements add up to {found}, expected {total}", code="sum")
-    if value and before == total:
-        message = "the elements reach the total before the last one"
+        message = f"the elements add up to {found}, expected {total}"
+    if message and offset is None:
         raise EncodeError(message, code="sum")
+    if message and offset is not None:
+        raise DecodeError(message, offset=offset, code="sum")
 
 
 def masked(value: object, there: int) -> None:
@@ -451,6 +467,10 @@ def outside(fault: Exception, value: Any, fields: Sequence[tuple[str, str]]) -> 
     for name, code in fields:
         one = operator.attrgetter(name)(value)
         values = list(one) if isinstance(one, list | tuple) else [one]
+        wanted = int(code[1:-1] or 1)
+        if code[-1] != "s" and len(values) != wanted:
+            message = f"{len(values)} elements found, expected {wanted}"
+            return EncodeError(message, code="length", path=(name,))
         try:
             struct.pack(code, *values)
         except (struct.error, TypeError, OverflowError) as own:
