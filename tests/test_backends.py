@@ -135,8 +135,10 @@ def test_a_generated_module_has_the_names_that_it_promises(
 
 def test_no_linter_finds_a_name_undefined_in_generated_python(tmp_path: Path) -> None:
     assert run_vmsc("compile", TREE / "schemas", "-o", tmp_path / "out").status == 0
-    command = [BIN / "ruff", "check", "--isolated", "--no-cache", "--select", "E9,F63,F7,F81,F82"]
-    done = subprocess.run([*command, tmp_path / "out"], capture_output=True, text=True)
+    rules = ("--isolated", "--no-cache", "--select", "E9,F63,F7,F81,F82")
+    done = subprocess.run(
+        [BIN / "ruff", "check", *rules, tmp_path / "out"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
 
 

@@ -64,7 +64,7 @@ def blocks(page: Path) -> Iterator[Block]:
         elif found := _MARK.fullmatch(line):
             assert not mark, f"{page.name}:{number}: the mark before has no block"
             if found[1] == "run" and found[2]:
-                yield Block(number, "console", f"$ {found[2]}\n...\n", "run")
+                yield Block(number, "console", f"$ {found[2]}\n...\n$ echo $?\n0\n", "run")
             else:
                 mark, name = found[1], found[2] or ""
         elif line.strip():

@@ -164,6 +164,22 @@ def test_behind_a_field_of_another_length_places_are_counted_from_its_end(
     ]
 
 
+def test_of_two_fields_that_exclude_each_other_both_begin_at_one_place(
+    documented: Callable[[str], Reader],
+) -> None:
+    page = documented("""
+        param wide: bool
+        device "x" {
+            a: u8
+            small: u8[4] unless wide
+            large: u8[32] when wide
+            b: u8
+        }
+    """)
+    places = [(row[0], row[2]) for row in fields(page)]
+    assert places == [("0", "a"), ("1", "small"), ("1", "large"), ("after large", "b")]
+
+
 def test_presence_limits_and_docs_stand_beside_the_field(
     documented: Callable[[str], Reader],
 ) -> None:

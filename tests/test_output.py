@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from commands import run_vmsc
 
-import vmsc.output
 from vmsc.backend import Artifact
 from vmsc.output import OutputError, check_paths, stale, write_artifacts, write_file
 
@@ -112,7 +111,7 @@ def test_a_file_is_written_beside_and_renamed(
         replaced.append((Path(source).parent, Path(source).read_bytes(), to.read_text()))
         rename(source, to)
 
-    monkeypatch.setattr(vmsc.output.os, "replace", watched)
+    monkeypatch.setattr(os, "replace", watched)
     write_file(target, b"new\n")
     assert replaced == [(tmp_path, b"new\n", "old\n")]
     assert target.read_text() == "new\n" and listing(tmp_path) == ["a.py"]
@@ -127,7 +126,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     def full(source: str, to: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(vmsc.output.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
         write_file(target, b"new\n")
     assert target.read_text() == "old\n" and listing(tmp_path) == ["a.py"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import json
+import struct
 import subprocess
 import sys
 import types
@@ -409,7 +411,7 @@ def test_a_check_of_ones_own_fails_a_schema(tmp_path: Path) -> None:
     done = run_vmsc("check", "uart.vmsd", "-p", rules, cwd=tmp_path)
     assert done.status == 1
     message = 'error: device "uart" has no doc comment (///) [undocumented-device]\n'
-    assert done.err.startswith(f"uart.vmsd:1:1: {message}")
+    assert done.err.startswith(f"uart.vmsd:1:8: {message}")
     (tmp_path / "uart.vmsd").write_text('/// A UART.\ndevice "uart" { lsr: u8 }\n')
     assert run_vmsc("check", "uart.vmsd", "-p", rules, cwd=tmp_path).status == 0
 
@@ -423,6 +425,40 @@ def test_a_section_handler_gives_a_codec_that_keeps_all_laws(examples: Host) -> 
     check_codec(found, value, hexed("00000003 616263"))
     over = attempt(lambda: found.qemu.decode(hexed("00100001")))
     assert str(over) == "data at byte 0: length 1048577 is over the limit 1048576"
+
+
+def section(id: int, name: str, version: int, payload: str) -> bytes:
+    head = struct.pack(">BI", 4, id) + bytes([len(name)]) + name.encode()
+    return head + struct.pack(">II", 0, version) + hexed(payload) + struct.pack(">BI", 0x7E, id)
+
+
+def test_all_commands_that_read_take_what_plugins_bring(tmp_path: Path) -> None:
+    stream = (
+        hexed("5145564d 00000003")
+        + section(1, "dbus-vmstate", 0, "00000003 616263")
+        + section(2, "divider", 2, "02 3f 00028000")
+        + b"\0"
+    )
+    (tmp_path / "in").write_bytes(stream)
+    plugins: list[str | Path] = ["-s", EXAMPLES]
+    for name in ("dbus_vmstate", "registers", "usb_redir"):
+        plugins += ["-p", EXAMPLES / f"{name}.py"]
+
+    def run(*command: str) -> str:
+        done = run_vmsc(*command, *plugins, cwd=tmp_path)
+        assert done.status == 0, done.err
+        return done.out
+
+    run("verify", "in")
+    parts = json.loads(run("decode", "in"))["parts"]
+    values = [part["value"] for part in parts if "value" in part]
+    divider = {"control": 2, "period": str(1 << 63), "rate": 2.5}
+    assert values == [{"data": "616263"}, divider]
+    (tmp_path / "json").write_text(json.dumps({"vmsc-stream": 1, "parts": parts}))
+    run("encode", "json", "-o", "again")
+    run("frame", "in", "-o", "framed")
+    run("unframe", "framed", "-o", "unframed")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "unframed").read_bytes() == stream
 
 
 def test_an_importer_makes_a_schema_that_compiles(examples: Host) -> None:
@@ -476,6 +512,7 @@ def test_the_package_works_in_a_fresh_environment(tmp_path: Path) -> None:
     listed = run(home / "bin" / "vmsc", "plugins")
     assert "usb-redir (vmsc-usb-redir 1.0)\n    type usb_redir_parser: " in listed
     run(home / "bin" / "vmsc", "compile", EXAMPLES / "usb_redir.vmsd")
+    run(home / "bin" / "vmsc", "compile", EXAMPLES / "usb_redir.vmsd", "--backend", "docs")
     assert run(python, "-c", USE) == "used\n"
 
     both = (home / "bin" / "vmsc", "plugins", "-p", EXAMPLES / "usb_redir.py")

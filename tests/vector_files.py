@@ -6,7 +6,8 @@ writes them, and a vector of an old version stays. Three kinds of entries:
     [[vector]]  value and wire stand for each other
     [[bad]]     wire is refused: `code`, `field` (as `rx[3].len`) and `offset` of the DecodeError; with
                 `need`, it is Truncated, and asks for as many bytes
-    [[refused]] value cannot be written: `code` and `field` of the EncodeError (code `param`: a ParamError)
+    [[refused]] value cannot be written: `code` and `field` of the EncodeError (code `param`:
+                a ParamError); `qemu_only`: the framed profile has no such law
 
 Each has `description` (the class), `from` (where the bytes come from) and, where they are needed, `title`,
 `version`, `params`. `wire` and `framed` are hex (and "ASCII") with a word beside every group of bytes:
@@ -68,6 +69,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"so
     field: str = ""
     offset: int | None = None
     need: int | None = None
+    qemu_only: bool = False
 
     @property
     def name(self) -> str:
@@ -103,7 +105,7 @@ def value_of(hint: Any, raw: Any) -> Any:
         return [value_of(element, each) for each in raw]
     if typing.get_origin(inner) is tuple:
         return tuple(value_of(h, each) for h, each in zip(typing.get_args(inner), raw, strict=True))
-    return _struct(inner, raw)
+    return raw if inner is int else _struct(inner, raw)
 
 
 def _unwrapped(hint: Any) -> tuple[Any, object]:

@@ -16,8 +16,8 @@ from vmsc.diag import Report
 from vmsc.source import Span
 
 __all__ = [
-    "Artifact", "Backend", "BackendError", "Check", "Context", "Importer", "Option", "PythonName",
-    "SectionHandler", "Transform", "WireType",
+    "Artifact", "Backend", "BackendError", "Check", "Context", "Importer", "ImporterError",
+    "Option", "PythonName", "SectionHandler", "Transform", "WireType",
 ]  # fmt: skip
 
 
@@ -28,6 +28,10 @@ class BackendError(Exception):
         super().__init__(message)
         self.message = message
         self.span = span
+
+
+class ImporterError(Exception):
+    """Input that an importer cannot use; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ class Check:
 class Importer:
     """Another source of descriptions: `vmsc import NAME FILE -o DIR`.
 
-    `run(data, options)` gives the files to write.
+    `run(data, options)` gives the files to write; it raises ImporterError for input that is wrong.
     """
 
     name: str

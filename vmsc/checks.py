@@ -1,8 +1,11 @@
-"""Checks: rules over a whole schema that names and types alone do not show. Each reports with a code of its own."""
+"""Checks: rules over a whole schema that names and types alone do not show.
+
+Each reports with codes of its own. CHECKS are run in their order, all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from vmsc import ir
 from vmsc.diag import Note, Report
@@ -16,16 +19,34 @@ def check(schema: ir.Schema, report: Report) -> None:
         each(schema, report)
 
 
+# --- names ----------------------------------------------------------------------------------------
+
+
 def unique_devices(schema: ir.Schema, report: Report) -> None:
-    """Two devices of one name: a stream's section would fit both."""
+    """Two devices of one name: a stream's section would fit both.
+
+    A device that is given may take the place of one that comes with vmsc.
+    """
     first: dict[str, ir.Description] = {}
     for description in schema.descriptions.values():
-        if description.kind != "device":
+        if description.kind != "device" or description.span.source.shipped:
             continue
         other = first.setdefault(description.wire, description)
         if other is not description:
-            message = f"a second device \"{description.wire}\""
-            report.error("duplicate-device", message, description.span, Note("first", other.span))
+            message = f'a second device "{description.wire}"'
+            note = Note("the first is here", other.span)
+            report.error("duplicate-device", message, description.span, note)
+
+
+def unique_classes(schema: ir.Schema, report: Report) -> None:
+    """In one module, a description and a subsection may get one name by different ways."""
+    first: dict[tuple[str, str], ir.Description] = {}
+    for description in schema.descriptions.values():
+        other = first.setdefault((description.module, description.name), description)
+        if other is not description:
+            message = f"a second class '{description.name}' of the module '{description.module}'"
+            note = Note("the first is made of this", other.span)
+            report.error("duplicate-name", message, description.span, note)
 
 
 def subsection_names(schema: ir.Schema, report: Report) -> None:
@@ -33,9 +54,9 @@ def subsection_names(schema: ir.Schema, report: Report) -> None:
     for description in schema.descriptions.values():
         seen: dict[str, ir.Subsection] = {}
         for sub in description.subsections:
-            if not sub.wire.startswith(description.wire) or sub.wire == description.wire:
+            if not _taken_for(sub.wire, description.wire):
                 message = (
-                    f"subsection \"{sub.wire}\" does not begin with \"{description.wire}\":"
+                    f'subsection "{sub.wire}" does not begin with "{description.wire}":'
                     " QEMU would not take it for one"
                 )
                 report.error("subsection-name", message, sub.span)
@@ -44,107 +65,146 @@ def subsection_names(schema: ir.Schema, report: Report) -> None:
                 report.error("subsection-version", message, sub.span)
             other = seen.setdefault(sub.wire, sub)
             if other is not sub:
-                message = f"a second subsection \"{sub.wire}\""
-                report.error("duplicate-name", message, sub.span, Note("first", other.span))
+                note = Note("the first is here", other.span)
+                report.error("duplicate-name", f'a second "{sub.wire}"', sub.span, note)
 
 
-def _tails(description: ir.Description, schema: ir.Schema) -> list[ir.Use]:
-    """The nested descriptions that the body may end with (what follows them may be absent or empty)."""
-    found: list[ir.Use] = []
-    for item in reversed(description.items):
-        if not isinstance(item, ir.Field | ir.Split):
-            continue
-        if isinstance(item, ir.Field):
-            found += _type_tails(item.type)
-        if item.since is None and item.when is None:
-            if isinstance(item, ir.Field) and _may_be_empty(item.type):
-                continue
-            break
-    return found
+# --- subsections that another would take ----------------------------------------------------------
 
 
-def _may_be_empty(type_: ir.Type) -> bool:
+def _taken_for(name: str, owner: str) -> bool:
+    """QEMU's rule: does a description called `owner` take a subsection of this name for its own?"""
+    return name.startswith(owner) and name != owner
+
+
+def _tails(description: ir.Description, hollow: set[str]) -> Iterator[ir.Use]:
+    """The nested descriptions that the body may end with: nothing on the wire need follow them."""
+    # A loop ends at any of its breaks.
+    ends = [i for i, item in enumerate(description.items) if isinstance(item, ir.Break)]
+    for end in ends if description.kind == "loop" else [len(description.items)]:
+        for item in reversed(description.items[:end]):
+            if isinstance(item, ir.Field):
+                yield from _type_tails(item.type)
+            if isinstance(item, ir.Field | ir.Split) and not _may_be_absent(item, hollow):
+                break
+
+
+def _may_be_absent(item: ir.Field | ir.Split, hollow: set[str]) -> bool:
+    if item.since is not None or item.when is not None:
+        return True
+    return isinstance(item, ir.Field) and ir.may_be_empty(item.type, hollow)
+
+
+def _type_tails(type_: ir.Type) -> Iterator[ir.Use]:
+    """What a value of this type may end with. (A list ends with a byte of its own.)"""
     match type_:
-        case ir.Bytes(length=e) | ir.Padding(length=e) | ir.Bitmap(bits=e) | ir.Array(count=e):
-            return (ir.expr_bounds(e) or (0, 0))[0] == 0
-        case ir.Opaque():
+        case ir.Use():
+            yield type_
+        case ir.Array() | ir.UntilSum() | ir.Nullable() | ir.Choice():
+            for part in ir.type_parts(type_):
+                yield from _type_tails(part)
+        case _:
+            pass
+
+
+Ends = Mapping[str, None]  # keys, in order
+
+
+def _peeking(key: str, schema: ir.Schema, ends: Mapping[str, Ends]) -> Ends:
+    """Who peeks where the description `key` ends: itself, and what it ends with."""
+    peeks = schema.descriptions[key].kind in ("vmsd", "subsection")
+    return {**({key: None} if peeks else {}), **ends[key]}
+
+
+def subsection_prefixes(schema: ir.Schema, report: Report) -> None:
+    """Who else would take a subsection: a nested vmsd at the body's end, or a sibling before it.
+
+    Each of them peeks where it ends, and takes or refuses what begins with its own name.
+    """
+    hollow = _hollow(schema)
+    ends: dict[str, Ends] = {}
+    for key, owner in schema.descriptions.items():
+        before: dict[str, None] = {}
+        for use in _tails(owner, hollow):
+            before |= _peeking(use.key, schema, ends)
+        for sub in owner.subsections:
+            for thief in before:
+                _check_thief(sub, schema.descriptions[thief], report)
+            before |= _peeking(sub.use.key, schema, ends)
+        ends[key] = before
+
+
+def _check_thief(sub: ir.Subsection, thief: ir.Description, report: Report) -> None:
+    if not _taken_for(sub.wire, thief.wire):
+        return
+    known = any(s.wire == sub.wire for s in thief.subsections)
+    then = "take it for its own" if known else "look for it there"
+    message = (
+        f"subsection \"{sub.wire}\" can follow '{thief.name}', whose name"
+        f' "{thief.wire}" it begins with: QEMU\'s loader would {then}'
+    )
+    report.error("subsection-prefix", message, sub.span, Note("it follows this", thief.span))
+
+
+def _hollow(schema: ir.Schema) -> set[str]:
+    """The keys of the descriptions that may take no byte."""
+    hollow: set[str] = set()
+    for key, description in schema.descriptions.items():
+        if ir.is_hollow(description, hollow):
+            hollow.add(key)
+    return hollow
+
+
+# --- ends -----------------------------------------------------------------------------------------
+
+
+def open_ends(schema: ir.Schema, report: Report) -> None:
+    """`opaque` to the section's end leaves no room for what follows it, or for another of it."""
+    endless: set[str] = set()
+    for key, description in schema.descriptions.items():
+        fields = [i for i in description.items if isinstance(i, ir.Field | ir.Split)]
+        for item in fields:
+            if not isinstance(item, ir.Field):
+                continue
+            if _repeats_open(item.type, endless):
+                message = f"an element of '{item.name}' takes all that is left: none can follow it"
+                report.error("open-end", message, item.span)
+            if not _is_open(item.type, endless):
+                continue
+            endless.add(key)
+            if item is not fields[-1] or description.subsections or description.kind == "loop":
+                message = f"'{item.name}' takes all that is left: nothing can follow it"
+                report.error("open-end", message, item.span)
+        for sub in description.subsections:
+            if sub.use.key in endless:
+                endless.add(key)
+                if sub is not description.subsections[-1]:
+                    message = f"'{sub.name}' takes all that is left: nothing can follow it"
+                    report.error("open-end", message, sub.span)
+
+
+def _is_open(type_: ir.Type, endless: set[str]) -> bool:
+    """Whether a value of this type takes all that is left."""
+    match type_:
+        case ir.Opaque(length=None):
             return True
+        case ir.Use(key=key):
+            return key in endless
+        case ir.Choice():
+            return any(_is_open(part, endless) for part in ir.type_parts(type_))
         case _:
             return False
 
 
-def _type_tails(type_: ir.Type) -> list[ir.Use]:
-    match type_:
-        case ir.Use():
-            return [type_]
-        case ir.Array(element=e) | ir.UntilSum(element=e) | ir.Nullable(element=e):
-            return _type_tails(e)
-        case ir.Choice(arms=arms, otherwise=otherwise):
-            types = [t for _, t in arms] + ([otherwise] if otherwise else [])
-            return [use for t in types for use in _type_tails(t)]
-        case _:
-            return []
-
-
-def _ends_with(description: ir.Description, schema: ir.Schema) -> list[ir.Description]:
-    """All descriptions whose peek happens right where `description`'s own does, nested to any depth."""
-    found = []
-    for use in _tails(description, schema):
-        inner = schema.descriptions[use.key]
-        found += [inner, *_ends_with(inner, schema)]
-    return found
-
-
-def subsection_prefixes(schema: ir.Schema, report: Report) -> None:
-    """Who else would take a subsection for its own: a nested vmsd at the body's end, or a sibling before it."""
-    for owner in schema.descriptions.values():
-        nested = [d for d in _ends_with(owner, schema) if d.kind == "vmsd"]
-        for index, sub in enumerate(owner.subsections):
-            siblings = [schema.descriptions[s.use.key] for s in owner.subsections[:index]]
-            inside = [n for s in siblings for n in _ends_with(s, schema) if n.kind == "vmsd"]
-            for thief in dict.fromkeys(d.key for d in (*nested, *siblings, *inside)):
-                taker = schema.descriptions[thief]
-                own = {s.wire for s in taker.subsections}
-                if sub.wire.startswith(taker.wire) and sub.wire not in own:
-                    message = (
-                        f"subsection \"{sub.wire}\" can follow '{taker.name}', whose name"
-                        f" \"{taker.wire}\" it begins with: QEMU's loader would look for it there"
-                    )
-                    note = Note(f"'{taker.name}' is here", taker.span)
-                    report.error("subsection-prefix", message, sub.span, note)
-
-
-def open_ends(schema: ir.Schema, report: Report) -> None:
-    """`opaque` to the section's end leaves no room for what follows it."""
-    for description in schema.descriptions.values():
-        fields = [i for i in description.items if isinstance(i, ir.Field | ir.Split)]
-        for index, item in enumerate(fields):
-            if not isinstance(item, ir.Field):
-                continue
-            open_end = isinstance(item.type, ir.Opaque) and item.type.length is None
-            last = index == len(fields) - 1
-            if open_end and (not last or description.subsections):
-                message = f"'{item.name}' takes all that is left: nothing can follow it"
-                report.error("open-end", message, item.span)
-            for use in ir.type_uses(item.type):
-                if _open_ended(use, schema) and not (last and not description.subsections):
-                    message = f"'{item.name}' ends with an open `opaque`: nothing can follow it"
-                    report.error("open-end", message, item.span)
-
-
-def _open_ended(use: ir.Use, schema: ir.Schema) -> bool:
-    items = schema.descriptions[use.key].items
-    fields = [i for i in items if isinstance(i, ir.Field)]
-    if not fields:
-        return False
-    last = fields[-1].type
-    if isinstance(last, ir.Opaque) and last.length is None:
-        return True
-    return any(_open_ended(u, schema) for u in ir.type_uses(last))
+def _repeats_open(type_: ir.Type, endless: set[str]) -> bool:
+    parts = ir.type_parts(type_)
+    once = isinstance(type_, ir.Choice | ir.Within)
+    return any(_repeats_open(p, endless) or (not once and _is_open(p, endless)) for p in parts)
 
 
 CHECKS: tuple[Callable[[ir.Schema, Report], None], ...] = (
     unique_devices,
+    unique_classes,
     subsection_names,
     subsection_prefixes,
     open_ends,

@@ -1,20 +1,24 @@
 """What is wrong with a schema: diagnostics, gathered in a Report, shown as text or JSON.
 
-Every stage reports the user's mistakes here and goes on with a stand-in, so that one run shows them all.
+Every stage reports the user's mistakes here and goes on with a stand-in, so that one run shows
+them all.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 from vmsc.source import Span
 
-__all__ = ["LIMIT", "Diagnostic", "Note", "Report", "as_json", "as_text", "did_you_mean"]
+__all__ = ["LIMIT", "Diagnostic", "Note", "Report", "as_json", "as_text"]
 
-LIMIT = 20  # errors shown as text
+LIMIT = 20  # diagnostics shown as text
+MAX_COMPARED = 20_000  # names compared for hints in one run: a hint must not cost a second
+
+_WIDTH = 100  # characters of a line that are shown
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,10 @@ class Diagnostic:
 
 @dataclass
 class Report:
-    """The diagnostics of one run, in the order they were found; shown sorted and without doubles."""
+    """The diagnostics of one run, in the order they were found; shown sorted, without doubles."""
 
     found: list[Diagnostic] = field(default_factory=list)
+    compared: int = 0
 
     def error(self, code: str, message: str, span: Span, *notes: Note) -> None:
         self.found.append(Diagnostic(code, message, span, notes))
@@ -52,36 +57,63 @@ class Report:
 
     def sorted(self) -> list[Diagnostic]:
         unique = dict.fromkeys(self.found)
-        return sorted(unique, key=lambda d: (d.span.source.path, d.span.line, d.span.column, d.code))
+        return sorted(
+            unique, key=lambda d: (d.span.source.path, d.span.line, d.span.column, d.code)
+        )
+
+    def did_you_mean(self, name: str, span: Span, *known: Collection[str]) -> tuple[Note, ...]:
+        """A note with the nearest known name, or none."""
+        self.compared += sum(map(len, known))
+        if self.compared > MAX_COMPARED:
+            return ()
+        names = sorted({each for names in known for each in names})
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        return (Note(f"did you mean '{near[0]}'?", span),) if near else ()
+
+
+# --- text -----------------------------------------------------------------------------------------
+
+
+def _shown(text: str) -> str:
+    """The text as a terminal may have it."""
+    return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)
 
 
 def _excerpt(span: Span) -> list[str]:
+    """The line, or the piece of a long one that matters, and a caret under its place."""
     line = span.source.line(span.line)
     if not line.strip():
         return []
-    shown = line[:200]
-    width = max(1, min(span.length, len(shown) - span.column + 1))
-    pad = "".join("\t" if c == "\t" else " " for c in shown[: span.column - 1])
+    first = max(0, span.column - 1 - _WIDTH // 2) if len(line) > _WIDTH else 0
+    shown = _shown(line[first : first + _WIDTH])
+    before = span.column - 1 - first
+    width = max(1, min(span.length, len(shown) - before))
+    pad = "".join("\t" if c == "\t" else " " for c in shown[:before])
     return [f"    {shown}", f"    {pad}^{'~' * (width - 1)}"]
 
 
 def _one(diagnostic: Diagnostic) -> list[str]:
     d = diagnostic
-    lines = [f"{d.span}: {d.severity}: {d.message} [{d.code}]", *_excerpt(d.span)]
+    lines = [f"{d.span}: {d.severity}: {_shown(d.message)} [{d.code}]", *_excerpt(d.span)]
     for note in d.notes:
-        lines.append(f"{note.span}: note: {note.message}")
+        lines.append(f"{note.span}: note: {_shown(note.message)}")
         if note.span != d.span:
             lines.extend(_excerpt(note.span))
     return lines
 
 
 def as_text(report: Report) -> str:
-    """One block a diagnostic, at most LIMIT of them."""
-    all_found = report.sorted()
-    lines = [line for d in all_found[:LIMIT] for line in _one(d)]
-    if len(all_found) > LIMIT:
-        lines.append(f"too many errors: {len(all_found) - LIMIT} more are not shown")
+    """One block a diagnostic, at most LIMIT of them, errors before warnings where not all fit."""
+    found = report.sorted()
+    errors = [d for d in found if d.severity == "error"]
+    shown = found if len(found) <= LIMIT else (errors or found)[:LIMIT]
+    lines = [line for d in shown for line in _one(d)]
+    if rest := len(found) - len(shown):
+        lines.append(f"too many errors: {rest} more are not shown")
     return "\n".join(lines)
+
+
+# --- JSON -----------------------------------------------------------------------------------------
 
 
 def _place(span: Span) -> dict[str, Any]:
@@ -105,9 +137,3 @@ def as_json(report: Report) -> list[dict[str, Any]]:
         }
         for d in report.sorted()
     ]
-
-
-def did_you_mean(name: str, known: Iterable[str], span: Span) -> tuple[Note, ...]:
-    """A note with the nearest known name, or none."""
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return (Note(f"did you mean '{near[0]}'?", span),) if near else ()

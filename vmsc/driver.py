@@ -64,7 +64,7 @@ def generate(
     report: Report,
     options: Mapping[str, str] = {},
 ) -> list[Artifact]:
-    """A backend's artifacts, sorted by path. Raises OutputError for paths outside the folder."""
+    """A backend's artifacts, sorted by path. Raises PluginError for paths outside the folder."""
     defaults = {o.name: o.default for o in backend.options}
     context = Context(
         compiled.program,
@@ -76,14 +76,14 @@ def generate(
 
     def run() -> list[Artifact]:
         try:
-            return list(backend.generate(context))
+            artifacts = sorted(backend.generate(context), key=lambda a: a.path)
         except BackendError as fault:
             report.error(f"backend-{backend.name}", fault.message, fault.span)
             return []
+        check_paths(artifacts)
+        return artifacts
 
-    artifacts = sorted(host.call("backend", backend.name, run), key=lambda a: a.path)
-    check_paths(artifacts)
-    return artifacts
+    return host.call("backend", backend.name, run)
 
 
 def load_modules(artifacts: Sequence[Artifact], package: str) -> dict[str, types.ModuleType]:

@@ -1,12 +1,17 @@
-"""Dump: IR and plan as text, for goldens, digests and people. The same data always gives the same text."""
+"""Dump: IR and plan as text, for goldens, digests and people.
+
+The same data always gives the same text.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from vmsc import ir, plan
 
-__all__ = ["expr_text", "ir_text", "plan_text", "type_text"]
+__all__ = ["expr_text", "ir_text", "layout_text", "plan_text", "type_text"]
 
 _WORDS = ("min", "max", "ceil_div", "align", "bit", "length")
 
@@ -64,10 +69,11 @@ def type_text(type_: ir.Type) -> str:
         case ir.Bitmap(bits=e):
             return f"bitmap[{expr_text(e)}]"
         case ir.Array(element=element, count=e):
-            inner, dimensions = element, f"[{expr_text(e)}]"
-            while isinstance(inner, ir.Array):
-                inner, dimensions = inner.element, f"{dimensions}[{expr_text(inner.count)}]"
-            return type_text(inner) + dimensions
+            dimensions = f"[{expr_text(e)}]"
+            while isinstance(element, ir.Array):
+                dimensions += f"[{expr_text(element.count)}]"
+                element = element.element
+            return type_text(element) + dimensions
         case ir.Until(element=element, member=member, stop=stop):
             return f"{type_text(element)}[until {member} == {stop}]"
         case ir.UntilSum(element=element, member=member, total=e):
@@ -129,6 +135,8 @@ def _param(param: ir.Param) -> str:
     text = f"{'outer' if param.outer else 'param'} {param.name}: {param.kind}"
     if param.words:
         text += " " + ", ".join(param.words)
+    elif param.kind == "bits":
+        text += f" {param.high.bit_length()}"
     elif param.kind != "bytes":
         text += f" {param.low}..{param.high}"
     if param.sticky:
@@ -155,72 +163,89 @@ def ir_text(schema: ir.Schema) -> str:
 # --- plan -----------------------------------------------------------------------------------------
 
 
-def _node(node: plan.Node) -> str:
+@dataclass(frozen=True)
+class _Style:
+    """How a description is spoken of, by its key; whether limits are told."""
+
+    key: Callable[[str], str] = str
+    limits: bool = True
+
+    def limit(self, limit: int) -> str:
+        return f" limit {limit}" if self.limits else ""
+
+
+def _node(node: plan.Node, style: _Style) -> str:
     match node:
         case plan.Num(name=name, order=order):
             return name if order == "big" else f"{order} {name}"
         case plan.Blob(kind=kind, length=length, limit=limit):
-            return f"{kind}[{expr_text(length)}] limit {limit}"
+            return f"{kind}[{expr_text(length)}]{style.limit(limit)}"
         case plan.Rest():
             return "rest"
         case plan.Text(prefix=prefix, limit=limit):
-            return f"text prefix {prefix} limit {limit}"
+            return f"text prefix {prefix}{style.limit(limit)}"
         case plan.Words(bits=bits, limit=limit):
-            return f"words[{expr_text(bits)} bits] limit {limit}"
+            return f"words[{expr_text(bits)} bits]{style.limit(limit)}"
         case plan.Rep(node=inner, count=count, limit=limit):
-            return f"repeat {expr_text(count)} limit {limit} of ({_node(inner)})"
+            return f"repeat {expr_text(count)}{style.limit(limit)} of ({_node(inner, style)})"
         case plan.Stop(call=call, num=num, member=member, stop=stop):
-            return f"repeat until {member}: {_node(num)} is {stop} of ({_node(call)})"
+            last = f"{member}: {_node(num, style)} is {stop}"
+            return f"repeat until {last} of ({_node(call, style)})"
         case plan.Total(call=call, member=member, total=total):
-            return f"repeat until the sum of {member} is {expr_text(total)} of ({_node(call)})"
+            sum_ = f"the sum of {member} is {expr_text(total)}"
+            return f"repeat until {sum_} of ({_node(call, style)})"
         case plan.Tagged(node=inner, tag=tag):
-            return f"tagged {tag} ({_node(inner)})"
+            return f"tagged {tag} ({_node(inner, style)})"
         case plan.Pairs(key=key, value=value):
-            return f"pairs ({_node(key)}) ({_node(value)})"
+            return f"pairs ({_node(key, style)}) ({_node(value, style)})"
         case plan.Maybe(node=inner, count=count, mask=mask, limit=limit):
             how = "marked" if mask is None else f"mask {expr_text(mask)}"
-            return f"maybe {expr_text(count)} limit {limit} {how} ({_node(inner)})"
+            many = f"{expr_text(count)}{style.limit(limit)}"
+            return f"maybe {many} {how} ({_node(inner, style)})"
         case plan.Call(key=key, arguments=arguments, version=version):
             at = "" if version is None else f" version {version}"
-            return f"call {key}{_arguments(arguments)}{at}"
+            return f"call {style.key(key)}{_arguments(arguments)}{at}"
         case plan.Switch(on=on, arms=arms, otherwise=otherwise):
-            inside = [f"{label!r}: {_node(n)}" for label, n in arms]
-            inside += [] if otherwise is None else [f"else: {_node(otherwise)}"]
+            inside = [f"{label!r}: {_node(n, style)}" for label, n in arms]
+            inside += [] if otherwise is None else [f"else: {_node(otherwise, style)}"]
             return f"switch {expr_text(on)} {{ {'; '.join(inside)} }}"
         case plan.Window(length=length, node=inner, limit=limit):
-            return f"window {expr_text(length)} limit {limit} ({_node(inner)})"
+            return f"window {expr_text(length)}{style.limit(limit)} ({_node(inner, style)})"
         case plan.Custom(name=name):
             return f"custom {name}"
         case _:
             assert_never(node)
 
 
-def _run_field(field: plan.RunField) -> str:
+def _run_field(field: plan.RunField, style: _Style) -> str:
     match field.form:
         case plan.Num() | plan.Blob():
-            form = _node(field.form)
+            form = _node(field.form, style)
         case plan.Row(num=num, count=count):
-            form = f"{count} x {_node(num)}"
+            form = f"{count} x {_node(num, style)}"
         case plan.Group(key=key, fields=fields):
-            form = f"{key} {{ {'; '.join(map(_run_field, fields))} }}"
+            inside = "; ".join(_run_field(f, style) for f in fields)
+            form = f"{style.key(key)} {{ {inside} }}"
         case _:
             assert_never(field.form)
     parts = "".join(f" {name}:{mask:#x}" for name, mask in field.parts)
-    return f"+{field.offset} {field.name}: {form}{parts}" + (f" via {field.via}" * bool(field.via))
+    via = f" via {field.via}" if field.via else ""
+    return f"+{field.offset} {field.name}: {form}{parts}{via}"
 
 
-def _step(step: plan.Step, indent: str) -> list[str]:
+def _step(step: plan.Step, style: _Style, indent: str) -> list[str]:
     match step:
         case plan.Run(order=order, size=size, fields=fields):
             lines = [f"{indent}run {size} bytes {order}"]
-            return lines + [f"{indent}    {_run_field(f)}" for f in fields]
+            return lines + [f"{indent}    {_run_field(f, style)}" for f in fields]
         case plan.Value(name=name, node=node):
-            return [f"{indent}{name}: {_node(node)}"]
+            return [f"{indent}{name}: {_node(node, style)}"]
         case plan.Gate(condition=condition, steps=steps, names=names):
             lines = [f"{indent}gate {expr_text(condition)}: {', '.join(names)}"]
-            return lines + [line for s in steps for line in _step(s, indent + "    ")]
-        case plan.Keep(condition=condition, value=value):
-            return [f"{indent}keep {value.name}, sent when {expr_text(condition)}: {_node(value.node)}"]
+            return lines + [line for s in steps for line in _step(s, style, indent + "    ")]
+        case plan.Keep(condition=condition, value=plan.Value(name=name, node=node)):
+            when = expr_text(condition)
+            return [f"{indent}keep {name}, sent when {when}: {_node(node, style)}"]
         case plan.Let(name=name, expr=expr):
             return [f"{indent}let {name} = {expr_text(expr)}"]
         case plan.Assert(law=law, field=field, back=back, why=why):
@@ -232,8 +257,13 @@ def _step(step: plan.Step, indent: str) -> list[str]:
             assert_never(step)
 
 
+def _subsection(sub: plan.Subsection, style: _Style) -> str:
+    versions = f"version {sub.version} minimum {sub.minimum}"
+    return f'    subsection {sub.name} as "{sub.wire}" {versions}: {_node(sub.call, style)}'
+
+
 def plan_text(one: plan.Plan) -> str:
-    """One description's plan: what its digest is made of."""
+    """One description's plan."""
     most = "no limit" if one.most is None else str(one.most)
     lines = [
         f'{one.kind} {one.key} as "{one.wire}" version {one.version} minimum {one.minimum}',
@@ -241,8 +271,31 @@ def plan_text(one: plan.Plan) -> str:
         *(f"    {_param(p)}" for p in one.params),
     ]
     for step in one.steps:
-        lines += _step(step, "    ")
-    for sub in one.subsections:
-        versions = f"version {sub.version} minimum {sub.minimum}"
-        lines.append(f'    subsection {sub.name} as "{sub.wire}" {versions}: {_node(sub.call)}')
-    return "\n".join(lines) + "\n"
+        lines += _step(step, _Style(), "    ")
+    return "\n".join([*lines, *(_subsection(sub, _Style()) for sub in one.subsections)]) + "\n"
+
+
+def layout_text(one: plan.Plan, digest: Callable[[str], str]) -> str:
+    """What decides which bytes a description stands for, and nothing else: what digests are of.
+
+    Neither Python's names nor laws nor docs are in it; those it calls are there by their digests.
+    """
+    lines = [f"{one.kind} version {one.version} minimum {one.minimum}"]
+    lines += [f"    param {p.name}: {p.kind} {' '.join(p.words)}" for p in one.params]
+    style = _Style(digest, limits=False)
+    for step in _lawless(one.steps):
+        lines += _step(step, style, "    ")
+    return "\n".join([*lines, *(_subsection(sub, style) for sub in one.subsections)]) + "\n"
+
+
+def _lawless(steps: Sequence[plan.Step]) -> list[plan.Step]:
+    found: list[plan.Step] = []
+    for step in steps:
+        match step:
+            case plan.Assert():
+                pass
+            case plan.Gate():
+                found.append(replace(step, steps=tuple(_lawless(step.steps))))
+            case _:
+                found.append(step)
+    return found

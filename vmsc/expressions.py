@@ -1,25 +1,30 @@
-"""Resolve expressions: syntax -> ir, folded where they are constant, bounded where they are not.
+"""Resolve expressions: syntax -> ir, folded where constant, bounded where not.
 
-The bounds are what makes a count safe: one that could be negative or outgrow 64 bits never reaches a codec.
+The bounds are what makes a count safe: one that could be negative or outgrow 64 bits never reaches
+a codec. The law that they keep: whatever the operands are, within theirs, the result is within its.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 
 from vmsc import ir, syntax
-from vmsc.diag import Report, did_you_mean
+from vmsc.diag import Report
 from vmsc.source import Span
 
-__all__ = ["FUNCTIONS", "Scope", "as_written", "evaluate", "resolve_expr"]
+__all__ = [
+    "FUNCTIONS", "INVALID", "Scope", "as_written", "evaluate", "is_text", "resolve_expr",
+    "resolve_number", "spoken",
+]  # fmt: skip
 
 LOWEST, HIGHEST = -(1 << 63), (1 << 64) - 1
 
 # Function names and how many operands each takes (0: two or more).
 FUNCTIONS = {"min": 0, "max": 0, "ceil_div": 2, "align": 2, "bit": 2, "length": 1}
 
-_INVALID = ir.Number(1)  # stands for what was reported; harmless as count, divisor and condition
+INVALID: Final = ir.Number(1)
+"""Stands for what was reported, by identity: what is made of it is INVALID too, in silence."""
 
 
 class Scope(Protocol):
@@ -30,19 +35,10 @@ class Scope(Protocol):
     def lookup(self, name: str, span: Span) -> ir.Expr | None: ...
     def member(self, of: ir.Expr, name: syntax.Name) -> ir.Expr | None: ...
     def version(self, span: Span) -> ir.Expr | None: ...
+    def words(self, param: str) -> tuple[str, ...]: ...
 
 
-def _floordiv(a: int, b: int) -> int:
-    return a // b
-
-
-def _ceil_div(a: int, b: int) -> int:
-    return -(-a // b)
-
-
-def _align(a: int, b: int) -> int:
-    return -(-a // b) * b
-
+# --- values ---------------------------------------------------------------------------------------
 
 _COMPARE: dict[str, Callable[[int, int], bool]] = {
     "==": lambda a, b: a == b,
@@ -57,15 +53,15 @@ _COMPUTE: dict[str, Callable[[int, int], int]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
-    "/": _floordiv,
+    "/": lambda a, b: a // b,
     "%": lambda a, b: a % b,
     "<<": lambda a, b: a << b,
     ">>": lambda a, b: a >> b,
     "&": lambda a, b: a & b,
     "|": lambda a, b: a | b,
     "^": lambda a, b: a ^ b,
-    "ceil_div": _ceil_div,
-    "align": _align,
+    "ceil_div": lambda a, b: -(-a // b),
+    "align": lambda a, b: -(-a // b) * b,
     "bit": lambda a, b: a >> b & 1,
 }
 
@@ -73,7 +69,7 @@ _COMPUTE: dict[str, Callable[[int, int], int]] = {
 def evaluate(op: str, values: Sequence[int]) -> int:
     """One operation on numbers; the meaning that every backend's code must have.
 
-    Raises ZeroDivisionError, or ValueError for a negative shift, where the compiler had no constant to see.
+    Raises ZeroDivisionError, or ValueError for a negative shift: the compiler lets neither through.
     """
     match op:
         case "and":
@@ -94,6 +90,9 @@ def evaluate(op: str, values: Sequence[int]) -> int:
             return int(_COMPARE[op](values[0], values[1]))
         case _:
             return _COMPUTE[op](values[0], values[1])
+
+
+# --- words ----------------------------------------------------------------------------------------
 
 
 def as_written(expr: syntax.Expr) -> str:
@@ -128,23 +127,32 @@ def _bracketed(expr: syntax.Expr) -> str:
     return f"({text})" if isinstance(expr, syntax.Operation) else text
 
 
+def spoken(value: int) -> str:
+    """A number for a message: one with hundreds of digits would say nothing."""
+    if abs(value) <= HIGHEST:
+        return str(value)
+    return f"{'-' if value < 0 else ''}2^{abs(value).bit_length() - 1} or more"
+
+
+# --- meaning --------------------------------------------------------------------------------------
+
+
 def resolve_expr(expr: syntax.Expr, scope: Scope) -> ir.Expr:
-    """The expression's meaning; a stand-in after reporting what is wrong with it."""
+    """The expression's meaning; INVALID after reporting what is wrong with it."""
     match expr:
         case syntax.Number(value=value):
-            if value > HIGHEST:
-                scope.report.error("overflow", f"{value} does not fit 64 bits", expr.span)
-            return ir.Number(min(value, HIGHEST))
+            return ir.Number(value)
         case syntax.Text(value=text):
             return ir.Text(text)
         case syntax.Truth(value=truth):
             return ir.Number(int(truth))
         case syntax.Version():
-            return scope.version(expr.span) or _INVALID
+            return scope.version(expr.span) or INVALID
         case syntax.Reference(name=name):
-            return scope.lookup(name, expr.span) or _INVALID
+            return scope.lookup(name, expr.span) or INVALID
         case syntax.Member(of=of, name=member):
-            return scope.member(resolve_expr(of, scope), member) or _INVALID
+            whole = resolve_expr(of, scope)
+            return INVALID if whole is INVALID else scope.member(whole, member) or INVALID
         case syntax.Index():
             return _index(expr, scope)
         case syntax.Operation(op=op, operands=operands):
@@ -155,77 +163,17 @@ def resolve_expr(expr: syntax.Expr, scope: Scope) -> ir.Expr:
             assert_never(expr)
 
 
-def _index(expr: syntax.Index, scope: Scope) -> ir.Expr:
-    of, at = resolve_expr(expr.of, scope), resolve_expr(expr.at, scope)
-    type_ = of.type if isinstance(of, ir.Ref | ir.Member) else None
-    match type_:
-        case ir.Bytes(length=length):
-            count, bounds = length, (0, 255)
-        case ir.Array(element=ir.Scalar() as element, count=n) if element.name != "f64":
-            count, bounds = n, ir.scalar_bounds(element)
-        case _:
-            what = as_written(expr.of)
-            message = f"'{what}' is neither bytes nor an array of numbers: it has no [ ]"
-            scope.report.error("no-index", message, expr.span)
-            return _INVALID
-    have, want = ir.expr_bounds(count), ir.expr_bounds(at)
-    if have and want and (want[0] < 0 or want[1] >= have[0]):
-        message = (
-            f"the index of '{as_written(expr.of)}' may be {want[1] if want[0] >= 0 else want[0]};"
-            f" at least {have[0]} elements are there"
-        )
-        scope.report.error("index-range", message, expr.span)
-    return ir.At(of, at, *bounds)
+def resolve_number(expr: syntax.Expr, scope: Scope) -> ir.Expr:
+    """Like resolve_expr, for what must be a number."""
+    value = resolve_expr(expr, scope)
+    if ir.expr_bounds(value) is None:
+        scope.report.error("not-a-number", f"'{as_written(expr)}' is no number", expr.span)
+        return INVALID
+    return value
 
 
-def _call(
-    function: syntax.Name, arguments: tuple[syntax.Expr, ...], span: Span, scope: Scope
-) -> ir.Expr:
-    if function.text not in FUNCTIONS:
-        hint = did_you_mean(function.text, FUNCTIONS, function.span)
-        message = f"unknown function '{function.text}'; there are {', '.join(FUNCTIONS)}"
-        scope.report.error("unknown-function", message, function.span, *hint)
-        return _INVALID
-    want = FUNCTIONS[function.text]
-    if len(arguments) != want and (want or len(arguments) < 2):
-        message = f"'{function.text}' takes {want or 'two or more'} operands, not {len(arguments)}"
-        scope.report.error("arguments", message, span)
-        return _INVALID
-    if function.text != "length":
-        return _operation(function.text, arguments, span, scope)
-    of = resolve_expr(arguments[0], scope)
-    type_ = of.type if isinstance(of, ir.Ref | ir.Member) else None
-    if not isinstance(type_, ir.Bytes | ir.String | ir.Array | ir.ListOf | ir.Until | ir.UntilSum):
-        message = f"'{as_written(arguments[0])}' has no length: it is no bytes, string or list"
-        scope.report.error("no-length", message, span)
-        return _INVALID
-    high = type_.limit if isinstance(type_, ir.String) else (1 << 32) - 1
-    return ir.Operation("length", (of,), 0, high)
-
-
-def _operation(
-    op: str, written: tuple[syntax.Expr, ...], span: Span, scope: Scope
-) -> ir.Expr:
-    operands = tuple(resolve_expr(e, scope) for e in written)
-    texts = [_is_text(e) for e in operands]
-    if any(texts):
-        if op in ("==", "!=") and all(texts):
-            return ir.Operation(op, operands, 0, 1)
-        message = f"'{op}' on a string; strings are compared with == and != to strings only"
-        scope.report.error("string-operand", message, span)
-        return _INVALID
-    bounds = []
-    for each, source in zip(operands, written, strict=True):
-        bound = ir.expr_bounds(each)
-        if bound is None:
-            message = f"'{as_written(source)}' is no number"
-            scope.report.error("not-a-number", message, source.span)
-            return _INVALID
-        bounds.append(bound)
-    return _bounded(op, operands, bounds, span, scope)
-
-
-def _is_text(expr: ir.Expr) -> bool:
+def is_text(expr: ir.Expr) -> bool:
+    """Whether the expression is a string, a parameter's word, or bytes: comparable to a string."""
     match expr:
         case ir.Text():
             return True
@@ -237,6 +185,146 @@ def _is_text(expr: ir.Expr) -> bool:
             return False
 
 
+def _index(expr: syntax.Index, scope: Scope) -> ir.Expr:
+    of, at = resolve_expr(expr.of, scope), resolve_number(expr.at, scope)
+    if of is INVALID or at is INVALID:
+        return INVALID
+    match of.type if isinstance(of, ir.Ref | ir.Member) else None:
+        case ir.Bytes(length=count):
+            bounds = 0, 255
+        case ir.Array(element=ir.Scalar() as element, count=count) if element.name != "f64":
+            bounds = ir.scalar_bounds(element)
+        case _:
+            what = as_written(expr.of)
+            message = f"'{what}' has no [ ]: it is neither bytes nor an array of numbers"
+            scope.report.error("no-index", message, expr.span)
+            return INVALID
+    have, want = ir.expr_bounds(count), ir.expr_bounds(at)
+    if have and want and (want[0] < 0 or want[1] >= have[0]):
+        reach = want[1] if want[0] >= 0 else want[0]
+        message = (
+            f"the index '{as_written(expr.at)}' may be {spoken(reach)};"
+            f" '{as_written(expr.of)}' has {have[0]} elements for sure"
+        )
+        scope.report.error("index-range", message, expr.at.span)
+        return INVALID
+    return ir.At(of, at, *bounds)
+
+
+def _call(
+    function: syntax.Name, arguments: tuple[syntax.Expr, ...], span: Span, scope: Scope
+) -> ir.Expr:
+    if function.text not in FUNCTIONS:
+        hint = scope.report.did_you_mean(function.text, function.span, FUNCTIONS)
+        message = f"unknown function '{function.text}'; there are {', '.join(FUNCTIONS)}"
+        scope.report.error("unknown-function", message, function.span, *hint)
+        return INVALID
+    want = FUNCTIONS[function.text]
+    if len(arguments) != want and (want or len(arguments) < 2):
+        message = f"'{function.text}' takes {want or 'two or more'} operands, not {len(arguments)}"
+        scope.report.error("arguments", message, span)
+        return INVALID
+    if function.text != "length":
+        return _operation(function.text, arguments, span, scope)
+    of = resolve_expr(arguments[0], scope)
+    if of is INVALID:
+        return INVALID
+    bounds = _length_bounds(of)
+    if bounds is None:
+        message = f"'{as_written(arguments[0])}' has no length: it is no bytes, string or list"
+        scope.report.error("no-length", message, span)
+        return INVALID
+    return ir.Operation("length", (of,), *bounds)
+
+
+def _length_bounds(of: ir.Expr) -> tuple[int, int] | None:
+    """How many elements there may be; None for what has none."""
+    if not isinstance(of, ir.Ref | ir.Member):
+        return None
+    match of.type:
+        case ir.Bytes(length=count) | ir.Array(count=count):
+            low, high = ir.expr_bounds(count) or (0, 0)
+            return 0 if of.optional else low, high
+        case ir.String(limit=limit):
+            return 0, limit
+        case ir.ListOf() | ir.Until() | ir.UntilSum():
+            return 0, (1 << 32) - 1
+        case _:
+            return None
+
+
+def _operation(op: str, written: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> ir.Expr:
+    found = []
+    for each in written:  # no comprehension: each level of an expression costs two calls, not three
+        found.append(resolve_expr(each, scope))
+    operands = tuple(found)
+    if any(operand is INVALID for operand in operands):
+        return INVALID
+    texts = [is_text(e) for e in operands]
+    if any(texts):
+        if op in ("==", "!=") and all(texts):
+            return _compare_texts(op, operands, span, scope)
+        message = f"'{op}' on a string; strings are compared with == and != to strings only"
+        scope.report.error("string-operand", message, span)
+        return INVALID
+    bounds = []
+    for operand, source in zip(operands, written, strict=True):
+        bound = ir.expr_bounds(operand)
+        if bound is None:
+            message = f"'{as_written(source)}' is no number"
+            scope.report.error("not-a-number", message, source.span)
+            return INVALID
+        bounds.append(bound)
+    if not _possible(op, operands, bounds, written, scope):
+        return INVALID
+    return _bounded(op, operands, bounds, span, scope)
+
+
+def _compare_texts(op: str, operands: tuple[ir.Expr, ...], span: Span, scope: Scope) -> ir.Expr:
+    match operands:
+        case (ir.Text(value=left), ir.Text(value=right)):
+            return ir.Number(int((left == right) == (op == "==")))
+        case (ir.Ref(kind="param", name=name), ir.Text(value=word)) | (
+            ir.Text(value=word),
+            ir.Ref(kind="param", name=name),
+        ):
+            words = scope.words(name)
+            if words and word not in words:
+                hint = scope.report.did_you_mean(word, span, words)
+                message = f"'{name}' is never \"{word}\""
+                scope.report.error("unknown-word", message, span, *hint)
+                return INVALID
+    return ir.Operation(op, operands, 0, 1)
+
+
+def _possible(
+    op: str,
+    operands: tuple[ir.Expr, ...],
+    bounds: list[tuple[int, int]],
+    written: tuple[syntax.Expr, ...],
+    scope: Scope,
+) -> bool:
+    """Whether a division has a divisor, and a shift a width, whatever the operands are."""
+    if len(bounds) < 2:
+        return True
+    low, high = bounds[1]
+    text, at = as_written(written[1]), written[1].span
+    if op in ("/", "%", "ceil_div", "align") and low <= 0:
+        what = f"is {low}" if low == high else f"'{text}' may be {'0' if high >= 0 else low}"
+        message = f"the divisor {what}; it must be 1 or more: write max(1, ...), or give it a `min`"
+        scope.report.error("division-by-zero", message, at)
+        return False
+    mask = isinstance(operands[0], ir.Ref) and bounds[0][1] > HIGHEST  # a `bits` parameter
+    if op == "bit" and mask and low >= 0:
+        return True
+    if op in ("<<", ">>", "bit") and (low < 0 or high > 63):
+        reach = low if low < 0 else high
+        what = f"is {spoken(reach)}" if low == high else f"'{text}' may be {spoken(reach)}"
+        scope.report.error("shift-range", f"the shift {what}; 0 to 63 is possible", at)
+        return False
+    return True
+
+
 def _bounded(
     op: str,
     operands: tuple[ir.Expr, ...],
@@ -244,22 +332,12 @@ def _bounded(
     span: Span,
     scope: Scope,
 ) -> ir.Expr:
-    if op in ("/", "%", "ceil_div", "align") and bounds[1][0] <= 0:
-        message = f"the divisor may be {max(bounds[1][0], -1) if bounds[1][0] < 0 else 0}"
-        scope.report.error("division-by-zero", message, span)
-        return _INVALID
-    if op in ("<<", ">>", "bit") and (bounds[1][0] < 0 or bounds[1][1] > 63):
-        wide = op == "bit" and isinstance(operands[0], ir.Ref)  # a `bits` parameter may be longer
-        if bounds[1][0] < 0 or not wide:
-            message = f"the shift may be {bounds[1][1] if bounds[1][0] >= 0 else bounds[1][0]}"
-            scope.report.error("shift-range", f"{message}; 0 to 63 is possible", span)
-            return _INVALID
     low, high = _range(op, bounds)
     if low < LOWEST or high > HIGHEST:
-        reach = high if high > HIGHEST else low
-        message = f"the result may be {reach:#x}: more than 64 bits; give the operands a `max`"
+        reach = spoken(high if high > HIGHEST else low)
+        message = f"the result may be {reach}: more than 64 bits hold; give the operands a `max`"
         scope.report.error("overflow", message, span)
-        return _INVALID
+        return INVALID
     values = [e.value for e in operands if isinstance(e, ir.Number)]
     if len(values) == len(operands):
         return ir.Number(evaluate(op, values))
@@ -267,7 +345,7 @@ def _bounded(
 
 
 def _range(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
-    """The bounds of a result; for masks and shifts a simple one that is surely wide enough."""
+    """The bounds of a result; for masks and alignment simple ones that are surely wide enough."""
     a = bounds[0]
     b = bounds[1] if len(bounds) > 1 else (0, 0)
     match op:
@@ -275,28 +353,21 @@ def _range(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
             return -a[1], -a[0]
         case "~":
             return ~a[1], ~a[0]
-        case "not":
-            return int(a == (0, 0)), int(a[0] <= 0 <= a[1])
-        case "and" | "or":
-            sure = [lo > 0 or hi < 0 for lo, hi in bounds]
-            never = [bound == (0, 0) for bound in bounds]
-            if op == "and":
-                return int(all(sure)), int(not any(never))
-            return int(any(sure)), int(not all(never))
+        case "not" | "and" | "or":
+            return _truth(op, bounds)
         case "==" | "!=":
             apart = a[1] < b[0] or b[1] < a[0]
             same = a == b and a[0] == a[1]
             low, high = int(same), int(not apart)
             return (low, high) if op == "==" else (1 - high, 1 - low)
         case "<" | "<=" | ">" | ">=":
-            corners = [int(_COMPARE[op](x, y)) for x in a for y in b]
-            return min(corners), max(corners)
+            compared = [int(_COMPARE[op](x, y)) for x in a for y in b]
+            return min(compared), max(compared)
         case "min" | "max":
             pick = min if op == "min" else max
             return pick(lo for lo, _ in bounds), pick(hi for _, hi in bounds)
         case "&" if a[0] >= 0 or b[0] >= 0:
-            tops = [hi for lo, hi in (a, b) if lo >= 0]
-            return 0, min(tops)
+            return 0, min(hi for lo, hi in (a, b) if lo >= 0)
         case "|" | "^" if a[0] >= 0 and b[0] >= 0:
             return 0, (1 << max(a[1], b[1]).bit_length()) - 1
         case "&" | "|" | "^":
@@ -304,8 +375,22 @@ def _range(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
             return -(1 << size), (1 << size) - 1
         case "%":
             return 0, min(b[1] - 1, a[1]) if a[0] >= 0 else b[1] - 1
+        case "align" if b[0] != b[1]:
+            return a[0], a[1] + b[1] - 1
         case "bit":
             return 0, 1
-        case _:
+        case _:  # monotonous in each operand: the extremes are at the corners
             corners = [_COMPUTE[op](x, y) for x in a for y in b]
             return min(corners), max(corners)
+
+
+def _truth(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
+    sure = [lo > 0 or hi < 0 for lo, hi in bounds]
+    never = [bound == (0, 0) for bound in bounds]
+    match op:
+        case "not":
+            return int(never[0]), int(not sure[0])
+        case "and":
+            return int(all(sure)), int(not any(never))
+        case _:
+            return int(any(sure)), int(not all(never))

@@ -1,20 +1,30 @@
-"""Load: paths -> syntax files, with all that they `use`, in an order in which what is used comes first."""
+"""Load: paths -> syntax files, with all that they `use`, so that what is used comes first.
+
+Reads no more of a file than a schema may have, and only files.
+"""
 
 from __future__ import annotations
 
+import re
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 from vmsc import syntax
-from vmsc.diag import Note, Report, did_you_mean
+from vmsc.diag import Note, Report
 from vmsc.parse import MAX_SIZE, parse
 from vmsc.source import Source, Span
 
 __all__ = ["Loaded", "load", "load_text", "shipped_schemas"]
 
 SUFFIX = ".vmsd"
+MAX_BYTES = 4 * MAX_SIZE  # UTF-8 takes up to four a character
+MAX_USES = 32  # files, each used by the one before it
+MAX_LISTED = 500  # files looked at for a hint
 
 
 @dataclass(frozen=True)
@@ -25,53 +35,86 @@ class Loaded:
     asked: tuple[str, ...]
 
 
+@cache
 def shipped_schemas() -> Path:
     """The folder of the schemas that come with vmsc."""
     return Path(str(files("vmsc.schemas") / "std")).parent
 
 
+# --- names ----------------------------------------------------------------------------------------
+
+
+def _real(path: Path) -> Path:
+    """Where the path lies; a link counts as what it is called, not as what it points to."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+
+
+def _holds(folder: Path, path: Path) -> bool:
+    return _real(path).is_relative_to(folder.resolve())
+
+
 def _module_name(path: Path, root: Path) -> str:
-    return ".".join(path.relative_to(root).with_suffix("").parts)
+    return ".".join(_real(path).relative_to(root.resolve()).with_suffix("").parts)
 
 
-def _root_of(path: Path) -> Path:
-    """The folder that names start from: a given folder, or, for a file, its own, or the shipped schemas."""
-    shipped = shipped_schemas()
-    if path.resolve().is_relative_to(shipped.resolve()):
-        return Path(_shared_prefix(path, shipped))
-    return path if path.is_dir() else path.parent
-
-
-def _shared_prefix(path: Path, shipped: Path) -> Path:
-    """`shipped` as it is spelt in `path`, so that messages show what the user wrote."""
-    depth = len(path.resolve().relative_to(shipped.resolve()).parts)
-    for _ in range(depth):
-        if path.name in ("", ".", ".."):
-            return shipped
+def _as_written(path: Path, folder: Path) -> Path:
+    """`folder`, which holds `path`, spelt as in `path`: messages show what the user wrote."""
+    for _ in _real(path).relative_to(folder.resolve()).parts:
+        if path.name in ("", ".."):
+            return folder
         path = path.parent
     return path
 
 
+def _root_of(path: Path, folders: Sequence[Path]) -> Path:
+    """The folder that module names start from: the outermost that is given and holds the path."""
+    for folder in (shipped_schemas(), *folders):
+        if _holds(folder, path):
+            return _as_written(path, folder)
+    return path if path.is_dir() else path.parent
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
 def _read(path: Path, module: str, report: Report) -> Source | None:
-    source = Source(path.as_posix(), module, "")
-    start = Span(source, 1, 1)
+    """The file's text, or None after reporting why there is none."""
+    shipped = _holds(shipped_schemas(), path)
+    start = Span(Source(path.as_posix(), module, "", shipped), 1, 1)
     try:
-        size = path.stat().st_size
-        if size > 4 * MAX_SIZE:
-            report.error("too-large", f"the file has {size} bytes: split it", start)
-            return None
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except OSError as fault:
         report.error("unreadable", f"cannot read the file: {fault.strerror}", start)
         return None
+    if len(data) > MAX_BYTES:
+        message = f"the file has more than {MAX_BYTES} bytes: split it"
+        report.error("too-large", message, start)
+        return None
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    text = data.decode("utf-8", "replace")
+    source = Source(path.as_posix(), module, text, shipped)
     try:
-        return Source(path.as_posix(), module, data.decode("utf-8-sig"))
+        data.decode("utf-8")
     except UnicodeDecodeError as fault:
-        line = data.count(b"\n", 0, fault.start) + 1
-        column = fault.start - data.rfind(b"\n", 0, fault.start)
-        at = Span(source, line, column)
+        before = data[: fault.start].decode("utf-8")
+        at = Span(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
         report.error("encoding", f"not UTF-8: byte 0x{data[fault.start]:02x}", at)
         return None
+    return source
+
+
+def _schemas_in(folder: Path) -> list[Path]:
+    """All schemas below a folder, sorted. What only looks like one (a folder, a pipe) is none."""
+    found = []
+    for path in sorted(folder.rglob("*" + SUFFIX)):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            mode = stat.S_IFREG  # reading it will tell
+        if stat.S_ISREG(mode):
+            found.append(path)
+    return found
 
 
 class _Loader:
@@ -80,46 +123,71 @@ class _Loader:
     def __init__(self, roots: Sequence[Path], report: Report) -> None:
         self.roots = roots
         self.report = report
-        self.done: dict[str, syntax.File | None] = {}
+        self.paths: dict[str, Path] = {}
         self.order: list[syntax.File] = []
 
-    def _find(self, module: str) -> Path | None:
-        relative = Path(*module.split(".")).with_suffix(SUFFIX)
-        candidates = (root / relative for root in self.roots)
-        return next((path for path in candidates if path.is_file()), None)
-
-    def _known(self) -> set[str]:
-        return {_module_name(p, root) for root in self.roots for p in root.rglob("*" + SUFFIX)}
-
     def add(self, path: Path, module: str, via: tuple[syntax.Use, ...] = ()) -> None:
-        if module in self.done:
+        """Read a file, and what it uses before it."""
+        if (other := self.paths.get(module)) is not None:
+            self._check_same(path, other, module)
             return
-        self.done[module] = None
+        self.paths[module] = path
         source = _read(path, module, self.report)
         if source is not None:
             self.add_source(source, via)
 
     def add_source(self, source: Source, via: tuple[syntax.Use, ...] = ()) -> None:
-        self.done[source.module] = file = parse(source, self.report)
+        for part in source.module.split("."):
+            if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", part):
+                message = f"the file's name gives a module '{part}': no name that one could use"
+                self.report.error("module-name", message, Span(source, 1, 1))
+                return
+        file = parse(source, self.report)
         if file is None:
             return
+        if not (file.uses or file.consts or file.params or file.descriptions):
+            self.report.warning("empty-file", "the file describes nothing", Span(source, 1, 1))
         for use in file.uses:
             self._follow(use, (*via, use))
         self.order.append(file)
 
+    def _check_same(self, path: Path, other: Path, module: str) -> None:
+        """Two files of one module name; one that comes with vmsc stands back for a given one."""
+        shipped = shipped_schemas()
+        if _real(path) == _real(other) or _holds(shipped, path) or _holds(shipped, other):
+            return
+        here, there = (Span(Source(p.as_posix(), module, ""), 1, 1) for p in (path, other))
+        message = f"a second file for the module '{module}'"
+        self.report.error("duplicate-module", message, here, Note("the first", there))
+
+    def _find(self, module: str) -> Path | None:
+        relative = Path(*module.split(".")).with_suffix(SUFFIX)
+        return next((p for root in self.roots if (p := root / relative).is_file()), None)
+
+    def _near(self, module: str) -> set[str]:
+        """Modules that may be meant: those at the top of each root and those where it should be."""
+        found: set[str] = set()
+        inner = Path(*module.split(".")[:-1])
+        for root in self.roots:
+            for folder in {root, root / inner}:
+                for path in islice(folder.glob("*" + SUFFIX), MAX_LISTED):
+                    found.add(_module_name(path, root))
+        return found
+
     def _follow(self, use: syntax.Use, via: tuple[syntax.Use, ...]) -> None:
+        way = tuple(Note(f"by way of '{v.module}'", v.span) for v in via[:-1])
         if use.module in (v.span.source.module for v in via):
-            way = tuple(Note(f"which uses '{v.module}'", v.span) for v in via[:-1])
             self.report.error("use-circle", f"'{use.module}' uses itself", use.span, *way)
-            return
-        path = self._find(use.module)
-        if path is None:
-            known = self._known()
-            hint = did_you_mean(use.module, known, use.span)
-            message = f"no schema '{use.module}' in " + ", ".join(f"'{r}'" for r in self.roots)
+        elif len(via) > MAX_USES:
+            message = f"more than {MAX_USES} files, each used by the one before it"
+            self.report.error("too-deep", message, use.span)
+        elif (path := self._find(use.module)) is None:
+            hint = self.report.did_you_mean(use.module, use.span, self._near(use.module))
+            folders = ", ".join(f"'{root.as_posix()}'" for root in self.roots)
+            message = f"no schema '{use.module}' in {folders}"
             self.report.error("unknown-module", message, use.span, *hint)
-            return
-        self.add(path, use.module, via)
+        else:
+            self.add(self.paths.get(use.module, path), use.module, via)
 
 
 def load(paths: Iterable[Path], report: Report, search: Sequence[Path] = ()) -> Loaded:
@@ -131,12 +199,14 @@ def load(paths: Iterable[Path], report: Report, search: Sequence[Path] = ()) -> 
     for path in given:
         if not path.exists():
             raise FileNotFoundError(path)
-    roots = list(dict.fromkeys([*map(_root_of, given), *search, shipped_schemas()]))
-    loader = _Loader(roots, report)
+    folders = [p for p in (*given, *search) if p.is_dir()]
+    folders.sort(key=lambda p: len(p.resolve().parts))
+    roots = [*(_root_of(p, folders) for p in given), *search, shipped_schemas()]
+    loader = _Loader(list(dict.fromkeys(roots)), report)
     asked: list[str] = []
     for path in given:
-        root = _root_of(path)
-        found = sorted(path.rglob("*" + SUFFIX)) if path.is_dir() else [path]
+        root = _root_of(path, folders)
+        found = _schemas_in(path) if path.is_dir() else [path]
         if not found:
             empty = Span(Source(path.as_posix(), "", ""), 1, 1)
             report.error("no-schemas", f"no {SUFFIX} file in this folder", empty)

@@ -63,12 +63,24 @@ class Entry:
     def value(self) -> Value:
         """The section's value. Raises DecodeError, located in the file, or ParamError."""
         assert self.codec is not None and isinstance(self.event, Section)
-        profile = self.codec.framed if self.framed else self.codec.qemu
         try:
-            return profile.decode(self.data, version=self.event.version, **self.params)
+            return self._decoded(self.codec, self.event)
         except CodecError as fault:
             head = ITEM_HEAD if self.framed else 0
             raise located(fault, self.event, head) from None
+
+    def _decoded(self, codec: Codec, section: Section) -> Value:
+        params = {"version": section.version, **self.params}
+        if self.framed:
+            return codec.framed.decode(self.data, **params)
+        try:
+            return codec.qemu.decode(self.data, **params)
+        except Truncated:
+            if not section.footer:
+                raise
+            # The payload's last bytes may look like the head of a subsection: what follows shows.
+            data = bytes(self.data) + b"\x7e" + section.id.to_bytes(4)
+            return codec.qemu.decode_from(data, **params)[0]
 
 
 def located(fault: CodecError, section: Section, head: int = 0) -> CodecError:

@@ -1,33 +1,37 @@
-"""Parse: text -> syntax.File. The only module that knows lark. One syntax error a file, reported where it is."""
+"""Parse: text -> syntax.File. The only module that knows lark.
+
+One syntax error a file is reported, where it is. What comes out nests no deeper than MAX_DEPTH, so
+that later stages may walk it by recursion.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import lark
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from vmsc import syntax as s
-from vmsc.diag import Note, Report
+from vmsc.diag import Report
+from vmsc.mistakes import report_character, report_end, report_token
 from vmsc.source import Source, Span
 
 __all__ = ["MAX_DEPTH", "MAX_SIZE", "parse"]
 
-MAX_SIZE = 4 << 20  # characters; a schema of 20,000 fields has a tenth of it
-MAX_DEPTH = 64  # brackets within brackets: later stages walk the tree by recursion
+MAX_SIZE = 1 << 20  # characters; a schema of 20,000 fields has as many
+MAX_DEPTH = 64  # levels of the tree; brackets, operands and nested subsections each are some
+MAX_NUMBER = (1 << 64) - 1
 
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_SPOKEN = {
-    "NAME": "a name",
-    "QUOTED": "a name",
-    "NUMBER": "a number",
-    "STRING": "a string",
-    "DOC": "a doc comment",
-    "$END": "the end of the file",
-}
+_NUMBER = re.compile(
+    r"(0[xX][0-9A-Fa-f_]*[0-9A-Fa-f]|0[bB][01_]*[01]|0|[1-9](?:[0-9_]*[0-9])?)([KMG]?)"
+)
+_HEAD = re.compile(r"(?:[ \t\r\n]|//(?!/)[^\n]*\n)*((?:[ \t]*///[^\n]*\n)+)(?=[ \t\r]*(?:\n|\Z))")
 
 
 @cache
@@ -40,9 +44,15 @@ def _grammar() -> lark.Lark:
     )
 
 
-def _number(text: str) -> int:
-    unit = _UNITS.get(text[-1])
-    return int(text[:-1].replace("_", "")) * unit if unit else int(text.replace("_", ""), 0)
+# --- the tree -------------------------------------------------------------------------------------
+
+
+class _Doc(str):
+    """A line of a doc comment."""
+
+
+def _doc(line: str) -> str:
+    return line.strip().removeprefix("///").removeprefix(" ")
 
 
 def _docs(items: list[Any]) -> tuple[str, list[Any]]:
@@ -50,23 +60,78 @@ def _docs(items: list[Any]) -> tuple[str, list[Any]]:
     count = 0
     while count < len(items) and isinstance(items[count], _Doc):
         count += 1
-    return "\n".join(d.text for d in items[:count]), items[count:]
+    return "\n".join(items[:count]), items[count:]
 
 
-class _Doc:
-    def __init__(self, text: str) -> None:
-        self.text = text
+_Method = Callable[["_Builder", Any, list[Any]], Any]
 
 
-@lark.v_args(meta=True)
-class _Builder(lark.Transformer[lark.Token, Any]):
-    """Bottom-up: each grammar rule's method makes its node of syntax.py."""
+def _operation(op: str) -> _Method:
+    def build(self: _Builder, meta: Any, items: list[Any]) -> s.Expr:
+        return s.Operation(op, tuple(items), self.span(meta))
 
-    def __init__(self, source: Source) -> None:
-        super().__init__(visit_tokens=True)
-        self.source = source
+    return build
 
-    def _span(self, meta: Any) -> Span:
+
+def _modifier(word: str) -> _Method:
+    def build(self: _Builder, meta: Any, items: list[Any]) -> s.Modifier:
+        operand = items[0] if items else None
+        if word == "as":
+            operand = items[0].text
+        return s.Modifier(word, operand, self.span(meta))
+
+    return build
+
+
+def _plain(kind: str) -> _Method:
+    def build(self: _Builder, meta: Any, items: list[Any]) -> s.Description:
+        doc, (name, body) = _docs(items)
+        return s.Description(kind, name, "", None, None, body, doc, name.span)
+
+    return build
+
+
+def _versioned(kind: str) -> _Method:
+    def build(self: _Builder, meta: Any, items: list[Any]) -> s.Description:
+        doc, (name, wire, (version, minimum), body) = _docs(items)
+        span = (name or wire).span
+        return s.Description(kind, name, wire.text, version, minimum, body, doc, span)
+
+    return build
+
+
+@dataclass
+class _Builder:
+    """Bottom-up: each grammar rule's method makes its node of syntax.py; a STRING is a Name."""
+
+    source: Source
+    doc: str
+    report: Report
+
+    def build(self, tree: lark.Tree[lark.Token]) -> Any:
+        """What the tree's rule makes of what its parts make; without recursion, however deep."""
+        order: list[Any] = []
+        todo: list[Any] = [tree]
+        while todo:
+            node = todo.pop()
+            order.append(node)
+            if isinstance(node, lark.Tree):
+                todo += node.children
+        made: list[Any] = []
+        for node in reversed(order):
+            if isinstance(node, lark.Tree):
+                start = len(made) - len(node.children)
+                parts = made[start:]
+                del made[start:]
+                made.append(getattr(self, node.data)(node.meta, parts))
+            elif isinstance(node, lark.Token) and node.type in ("DOC", "STRING", "NUMBER"):
+                made.append(getattr(self, node.type)(node))
+            else:
+                made.append(node)
+        return made[0]
+
+    def span(self, meta: Any) -> Span:
+        """The rule's text, as far as it is on one line."""
         if getattr(meta, "empty", True):
             return Span(self.source, 1, 1)
         end = meta.end_pos
@@ -76,75 +141,81 @@ class _Builder(lark.Transformer[lark.Token, Any]):
         text = self.source.text[meta.start_pos : end].rstrip()
         return Span(self.source, meta.line, meta.column, max(1, len(text)))
 
+    def token_span(self, token: lark.Token) -> Span:
+        return Span(self.source, token.line or 1, token.column or 1, len(token))
+
     # Tokens.
     def DOC(self, token: lark.Token) -> _Doc:
-        text = token[3:]
-        return _Doc((text[1:] if text.startswith(" ") else text).rstrip())
+        return _Doc(_doc(token))
 
-    def STRING(self, token: lark.Token) -> str:
-        return str(token[1:-1])
+    def STRING(self, token: lark.Token) -> s.Name:
+        return s.Name(str(token[1:-1]), self.token_span(token))
 
     def NUMBER(self, token: lark.Token) -> int:
-        return _number(token)
+        value = 0
+        if (found := _NUMBER.fullmatch(token)) is None:
+            message = f"'{token[:40]}' is no number; numbers are 10, 0x1f, 0b11, 1_000, 4K"
+            self.report.error("syntax", message, self.token_span(token))
+        elif len(token) <= 100:
+            digits = found[1].replace("_", "")
+            base = {"0x": 16, "0b": 2}.get(digits[:2].lower(), 10)
+            value = int(digits[2:] if base != 10 else digits, base) * _UNITS.get(found[2], 1)
+        if len(token) > 100 or value > MAX_NUMBER:
+            shown = str(token) if len(token) <= 40 else f"a number of {len(token)} digits"
+            self.report.error("overflow", f"{shown} does not fit 64 bits", self.token_span(token))
+            return 0
+        return value
 
     def name(self, meta: Any, items: list[Any]) -> s.Name:
-        return s.Name(str(items[0]).strip("`"), self._span(meta))
+        return s.Name(str(items[0]).strip("`"), self.span(meta))
 
     # Expressions.
     def number(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Number(items[0], self._span(meta))
+        return s.Number(items[0], self.span(meta))
 
     def string(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Text(items[0], self._span(meta))
+        return s.Text(items[0].text, self.span(meta))
 
     def true(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Truth(True, self._span(meta))
+        return s.Truth(True, self.span(meta))
 
     def false(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Truth(False, self._span(meta))
+        return s.Truth(False, self.span(meta))
 
     def version(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Version(self._span(meta))
+        return s.Version(self.span(meta))
 
     def reference(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Reference(items[0].text, self._span(meta))
+        return s.Reference(items[0].text, self.span(meta))
 
     def member(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Member(items[0], items[1], self._span(meta))
+        return s.Member(items[0], items[1], self.span(meta))
 
     def index(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Index(items[0], items[1], self._span(meta))
+        return s.Index(items[0], items[1], self.span(meta))
 
     def call(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Call(items[0], tuple(items[1:]), self._span(meta))
+        return s.Call(items[0], tuple(items[1:]), self.span(meta))
 
     def operate(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Operation(str(items[1]), (items[0], items[2]), self._span(meta))
+        return s.Operation(str(items[1]), (items[0], items[2]), self.span(meta))
+
+    def negative(self, meta: Any, items: list[Any]) -> s.Expr:
+        return s.Operation("-", (items[1],), self.span(meta))
 
     compare = operate
-
-    def _operation(op: str) -> Any:  # type: ignore[misc]  # a helper of this class body alone
-        def build(self: _Builder, meta: Any, items: list[Any]) -> s.Expr:
-            return s.Operation(op, tuple(items), self._span(meta))
-
-        return build
-
+    invert = _operation("~")
+    not_ = _operation("not")
     or_ = _operation("or")
     and_ = _operation("and")
-    not_ = _operation("not")
     binary_or = _operation("|")
     binary_xor = _operation("^")
     binary_and = _operation("&")
 
-    def negative(self, meta: Any, items: list[Any]) -> s.Expr:
-        return s.Operation("-", (items[1],), self._span(meta))
-
-    invert = _operation("~")
-
     # Types.
     def named(self, meta: Any, items: list[Any]) -> s.Type:
         arguments = tuple(a for a in items[1:-1] if a is not None)
-        return s.Named(items[0], "", arguments, items[-1], self._span(meta))
+        return s.Named(items[0], "", arguments, items[-1], self.span(meta))
 
     def argument(self, meta: Any, items: list[Any]) -> s.Argument:
         return s.Argument(items[0], items[1])
@@ -153,26 +224,26 @@ class _Builder(lark.Transformer[lark.Token, Any]):
         return str(items[0])
 
     def ordered(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.Named(items[1], items[0], (), None, self._span(meta))
+        return s.Named(items[1], items[0], (), None, self.span(meta))
 
     def array(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.Array(items[0], items[1], self._span(meta))
+        return s.Array(items[0], items[1], self.span(meta))
 
     def until(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.Until(items[0], items[1], items[3], self._span(meta))
+        return s.Until(items[0], items[1], items[3], self.span(meta))
 
     def until_sum(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.UntilSum(items[0], items[1], items[3], self._span(meta))
+        return s.UntilSum(items[0], items[1], items[3], self.span(meta))
 
     def list_of(self, meta: Any, items: list[Any]) -> s.Type:
         tag = 1 if items[0] is None else items[0]
-        return s.ListOf(items[1], tag, self._span(meta))
+        return s.ListOf(items[1], tag, self.span(meta))
 
     def tree(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.Tree(items[0], items[1], self._span(meta))
+        return s.Tree(items[0], items[1], self.span(meta))
 
     def nullable(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.Nullable(items[0], items[1], items[2], self._span(meta))
+        return s.Nullable(items[0], items[1], items[2], self.span(meta))
 
     def present(self, meta: Any, items: list[Any]) -> s.Expr:
         expr: s.Expr = items[0]
@@ -182,30 +253,24 @@ class _Builder(lark.Transformer[lark.Token, Any]):
         return None
 
     def choice(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.Choice(items[0], tuple(items[1:]), self._span(meta))
+        return s.Choice(items[0], tuple(items[1:]), self.span(meta))
 
     def arm(self, meta: Any, items: list[Any]) -> s.Arm:
-        return s.Arm(items[0], items[1], self._span(meta))
+        return s.Arm(items[0], items[1], self.span(meta))
 
     def otherwise(self, meta: Any, items: list[Any]) -> s.Arm:
-        return s.Arm(None, items[0], self._span(meta))
+        return s.Arm(None, items[0], self.span(meta))
 
     def within(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.Within(items[0], items[1], self._span(meta))
+        return s.Within(items[0], items[1], self.span(meta))
 
     def pad(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.Padding(items[0], self._span(meta))
+        return s.Padding(items[0], self.span(meta))
 
     def opaque(self, meta: Any, items: list[Any]) -> s.Type:
-        return s.Opaque(items[0], self._span(meta))
+        return s.Opaque(items[0], self.span(meta))
 
     # Items.
-    def _modifier(word: str) -> Any:  # type: ignore[misc]  # a helper of this class body alone
-        def build(self: _Builder, meta: Any, items: list[Any]) -> s.Modifier:
-            return s.Modifier(word, items[0] if items else None, self._span(meta))
-
-        return build
-
     since = _modifier("since")
     when = _modifier("when")
     unless = _modifier("unless")
@@ -221,8 +286,9 @@ class _Builder(lark.Transformer[lark.Token, Any]):
         return s.Field(name, kind, tuple(modifiers), doc, name.span)
 
     def padding(self, meta: Any, items: list[Any]) -> s.Field:
-        span = self._span(meta)
-        return s.Field(s.Name("", span), s.Padding(items[0], span), tuple(items[1:]), "", span)
+        doc, (length, *modifiers) = _docs(items)
+        span = length.span
+        return s.Field(s.Name("", span), s.Padding(length, span), tuple(modifiers), doc, span)
 
     def low(self, meta: Any, items: list[Any]) -> tuple[int, int]:
         return 0, items[0]
@@ -248,13 +314,14 @@ class _Builder(lark.Transformer[lark.Token, Any]):
         return s.Let(name, value, doc, name.span)
 
     def require(self, meta: Any, items: list[Any]) -> s.Require:
-        return s.Require(items[0], items[1] or "", self._span(meta))
+        law, why = items
+        return s.Require(law, why.text if why else "", law.span)
 
     def break_when(self, meta: Any, items: list[Any]) -> s.Break:
-        return s.Break(items[0], False, self._span(meta))
+        return s.Break(items[0], False, self.span(meta))
 
     def break_unless(self, meta: Any, items: list[Any]) -> s.Break:
-        return s.Break(items[0], True, self._span(meta))
+        return s.Break(items[0], True, self.span(meta))
 
     def versions(self, meta: Any, items: list[Any]) -> tuple[int | None, int | None]:
         return items[0], items[1]
@@ -264,13 +331,13 @@ class _Builder(lark.Transformer[lark.Token, Any]):
 
     def subsection(self, meta: Any, items: list[Any]) -> s.Subsection:
         doc, (wire, name, (version, minimum), body) = _docs(items)
-        return s.Subsection(wire, name, version, minimum, body, doc, self._span(meta))
+        return s.Subsection(wire.text, name, version, minimum, body, doc, wire.span)
 
     def number_domain(self, meta: Any, items: list[Any]) -> s.NumberDomain:
         return s.NumberDomain(*items)
 
     def words(self, meta: Any, items: list[Any]) -> s.Words:
-        return s.Words(tuple(items))
+        return s.Words(tuple(i.text for i in items))
 
     def description_domain(self, meta: Any, items: list[Any]) -> s.DescriptionDomain:
         return s.DescriptionDomain()
@@ -284,29 +351,13 @@ class _Builder(lark.Transformer[lark.Token, Any]):
         return s.Outer(name, kind, doc, name.span)
 
     # Descriptions and files.
-    def _plain(kind: str) -> Any:  # type: ignore[misc]  # a helper of this class body alone
-        def build(self: _Builder, meta: Any, items: list[Any]) -> s.Description:
-            doc, (name, body) = _docs(items)
-            return s.Description(kind, name, "", None, None, body, doc, name.span)
-
-        return build
-
     struct = _plain("struct")
     loop = _plain("loop")
-
-    def _versioned(kind: str) -> Any:  # type: ignore[misc]  # a helper of this class body alone
-        def build(self: _Builder, meta: Any, items: list[Any]) -> s.Description:
-            doc, (name, wire, (version, minimum), body) = _docs(items)
-            span = name.span if name else self._span(meta)
-            return s.Description(kind, name, wire, version, minimum, body, doc, span)
-
-        return build
-
     vmsd = _versioned("vmsd")
     device = _versioned("device")
 
     def use(self, meta: Any, items: list[Any]) -> s.Use:
-        return s.Use(".".join(str(i) for i in items), self._span(meta))
+        return s.Use(".".join(str(i) for i in items), self.span(meta))
 
     def const(self, meta: Any, items: list[Any]) -> s.Const:
         doc, (name, value) = _docs(items)
@@ -315,7 +366,7 @@ class _Builder(lark.Transformer[lark.Token, Any]):
     def start(self, meta: Any, items: list[Any]) -> s.File:
         return s.File(
             self.source,
-            "",
+            self.doc,
             tuple(i for i in items if isinstance(i, s.Use)),
             tuple(i for i in items if isinstance(i, s.Const)),
             tuple(i for i in items if isinstance(i, s.Param)),
@@ -323,58 +374,83 @@ class _Builder(lark.Transformer[lark.Token, Any]):
         )
 
 
-def _expected(names: set[str]) -> str:
-    spoken = []
-    for name in names:
-        literal = next((t.pattern.value for t in _grammar().terminals if t.name == name), name)
-        spoken.append(_SPOKEN.get(name, f"'{literal}'"))
-    few = sorted(set(spoken))
-    return " or ".join(few) if len(few) <= 4 else ", ".join(few[:4]) + ", ..."
+# --- syntax errors --------------------------------------------------------------------------------
 
 
-def _syntax_error(source: Source, fault: UnexpectedInput, report: Report) -> None:
-    notes: list[Note] = []
+def _report_fault(source: Source, fault: UnexpectedInput, report: Report) -> None:
+    literals = {t.name: t.pattern.value for t in _grammar().terminals}
+    line = source.line(fault.line)
     match fault:
-        case UnexpectedToken(token=token, accepts=accepts, expected=expected):
-            wanted = set(accepts or expected)
-            if token.type == "$END":
-                lines = source.text.rstrip().split("\n")
-                span = Span(source, len(lines), len(lines[-1]) + 1)
-                message = f"the file ends here; expected {_expected(wanted)}"
-            else:
-                span = Span(source, token.line or 1, token.column or 1, len(token))
-                message = f"unexpected '{token}'; expected {_expected(wanted)}"
-                if "NAME" in wanted and re.fullmatch(r"[a-z_]+", token):
-                    hint = f"'{token}' is a word of the language; as a name it is written `{token}`"
-                    notes.append(Note(hint, span))
-        case UnexpectedCharacters():
+        case UnexpectedToken(token=lark.Token(type="$END"), accepts=accepts):
+            lines = source.text.rstrip().split("\n")
+            span = Span(source, len(lines), len(lines[-1]) + 1)
+            report_end(accepts, literals, span, report)
+        case UnexpectedToken(token=token, accepts=accepts):
+            span = Span(source, fault.line, fault.column, len(token))
+            before = line[: fault.column - 1]
+            report_token(token, token.type, before, accepts, literals, span, report)
+        case UnexpectedCharacters(char=char):
             span = Span(source, fault.line, fault.column)
-            char = source.text[fault.pos_in_stream or 0]
-            message = f"unexpected character {char!r}"
-            if char == '"':
-                message = "a string that does not end on its line"
-        case UnexpectedEOF():
-            span = Span(source, 1, 1)
-            message = "the file ends too early"
+            report_character(char, line[fault.column :], span, report)
         case _:
-            span, message = Span(source, 1, 1), str(fault).splitlines()[0]
-    report.error("syntax", message, span, *notes)
+            raise AssertionError("lark's LALR parser has these two") from fault
+
+
+# --- a file ---------------------------------------------------------------------------------------
+
+
+def _head(text: str) -> tuple[str, str]:
+    """The file's own doc comment, and the text without it (blanks in its place)."""
+    found = _HEAD.match(text)
+    if found is None:
+        return "", text
+    start, end = found.span(1)
+    blank = re.sub(r"[^\n]", " ", found[1])
+    return "\n".join(map(_doc, found[1].splitlines())), text[:start] + blank + text[end:]
+
+
+_WORD = re.compile(
+    r'(?P<skip>//[^\n]*|[ \t\r\n\f]+)|(?P<operand>"[^"\n]*"|`?\w+`?|[)\]}])|(?P<other>.)', re.DOTALL
+)
 
 
 def _too_deep(source: Source) -> Span | None:
-    """Where brackets nest deeper than MAX_DEPTH, if they do (comments and strings left out)."""
-    depth = 0
-    for token in re.finditer(r'//[^\n]*|"[^"\n]*"|[\[({})\]]|\b(?:list|not)\b|[-~]+', source.text):
-        first = token[0][0]
-        if first in "[({":
-            depth += 1
-        elif first in "])}":
-            depth -= 1
-        if depth > MAX_DEPTH or (first in "-~" and len(token[0]) > MAX_DEPTH):
-            line = source.text.count("\n", 0, token.start()) + 1
-            column = token.start() - source.text.rfind("\n", 0, token.start())
-            return Span(source, line, column)
+    """Where brackets or the operators of one expression are far too many, if they are.
+
+    A look at the words alone, so that what is not meant to be read by people costs no time.
+    """
+    depth = operators = 0
+    operand = False
+    for word in _WORD.finditer(source.text):
+        match word.lastgroup:
+            case "operand":
+                joining = word[0] in ("and", "or", "not", "list", "tree", "nullable")
+                if joining:
+                    operators += 1
+                elif operand and word[0] not in ")]}":
+                    operators = 0
+                operand = not joining
+                depth -= word[0] in ")]}"
+            case "other":
+                operand = False
+                operators = 0 if word[0] in ":;{},=" else operators + 1
+                depth += word[0] in "([{"
+        if depth > MAX_DEPTH or operators > 4 * MAX_DEPTH:
+            line = source.text.count("\n", 0, word.start()) + 1
+            return Span(source, line, word.start() - source.text.rfind("\n", 0, word.start()))
     return None
+
+
+def _deep_place(tree: lark.Tree[Any], source: Source) -> Span | None:
+    """Where the tree is deeper than MAX_DEPTH, if it is."""
+    level = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [c for node in level for c in node.children if isinstance(c, lark.Tree)]
+        if not level:
+            return None
+    metas = (n.meta for n in level if not n.meta.empty)
+    first = min(metas, key=lambda m: m.start_pos, default=None)
+    return Span(source, 1, 1) if first is None else Span(source, first.line, first.column)
 
 
 def parse(source: Source, report: Report) -> s.File | None:
@@ -383,14 +459,19 @@ def parse(source: Source, report: Report) -> s.File | None:
         size = f"{len(source.text)} characters; the limit is {MAX_SIZE}"
         report.error("too-large", f"the file has {size}: split it", Span(source, 1, 1))
         return None
-    if deep := _too_deep(source):
-        report.error("too-deep", f"brackets nest deeper than {MAX_DEPTH}", deep)
-        return None
+    doc, text = _head(source.text)
+    deep = _too_deep(source)
     try:
-        tree = _grammar().parse(source.text)
-        file = _Builder(source).transform(tree)
+        tree = None if deep else _grammar().parse(text)
     except UnexpectedInput as fault:
-        _syntax_error(source, fault, report)
+        _report_fault(source, fault, report)
         return None
+    deep = deep or (None if tree is None else _deep_place(tree, source))
+    if tree is None or deep is not None:
+        message = f"nests deeper than {MAX_DEPTH} levels; name parts of it with `let` or `struct`"
+        report.error("too-deep", message, deep or Span(source, 1, 1))
+        return None
+    known = len(report.found)
+    file = _Builder(source, doc, report).build(tree)
     assert isinstance(file, s.File)
-    return file
+    return file if len(report.found) == known else None

@@ -1,115 +1,81 @@
 """Scopes: what the words of one description's body mean at one place in it.
 
-A body is resolved from top to bottom, and its scope grows with it. A subsection's body sees the enclosing one: what
-it takes from there becomes a parameter of its own, bound by itself.
+A body is resolved from top to bottom, and its scope grows with it. A subsection's body sees the
+enclosing one: what it takes from there becomes a parameter of its own, bound by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from vmsc import ir, syntax
-from vmsc.diag import Note, Report, did_you_mean
+from vmsc.diag import Note, Report
+from vmsc.expressions import INVALID, is_text, spoken
+from vmsc.names import Names
 from vmsc.source import Span
 
-__all__ = ["BodyScope", "ConstScope", "Names", "presence_optional"]
-
-
-@dataclass(frozen=True)
-class Names:
-    """What a file knows by name: its own things and those of the modules it uses (own ones first)."""
-
-    module: str
-    consts: Mapping[str, int]
-    params: Mapping[str, ir.Param]
-    descriptions: Mapping[str, tuple[str, syntax.Description]]  # name -> (module, description)
-    generics: Mapping[str, str] = field(default_factory=dict)  # description parameter -> key
-
-
-@dataclass
-class ConstScope:
-    """Where only constants are known."""
-
-    names: Names
-    report: Report
-
-    def lookup(self, name: str, span: Span) -> ir.Expr | None:
-        if name in self.names.consts:
-            return ir.Number(self.names.consts[name])
-        hint = did_you_mean(name, self.names.consts, span)
-        self.report.error("not-constant", f"'{name}' is no constant", span, *hint)
-        return None
-
-    def member(self, of: ir.Expr, name: syntax.Name) -> ir.Expr | None:
-        self.report.error("not-constant", f"'{name.text}' is no constant", name.span)
-        return None
-
-    def version(self, span: Span) -> ir.Expr | None:
-        self.report.error("not-constant", "'version' is no constant", span)
-        return None
-
-
-def presence_optional(item: ir.Field | ir.Split) -> bool:
-    """Whether the field may be absent (a sticky one always has a value)."""
-    sticky = isinstance(item, ir.Field) and item.sticky
-    return not sticky and (item.since is not None or item.when is not None)
+__all__ = ["BodyScope"]
 
 
 @dataclass
 class BodyScope:
-    """The names at one place of a body; `params` gathers what the description turns out to need."""
+    """The names at one place of a body.
+
+    `own_params` are declared in it; `params` gathers what the description turns out to need.
+    `later` holds what is defined further down, `used` what was asked for.
+    """
 
     names: Names
     report: Report
     find: Callable[[str], ir.Description]
     versions: tuple[int, int] | None
-    later: dict[str, Span]
     parent: BodyScope | None = None
     own_params: dict[str, ir.Param] = field(default_factory=dict)
     params: dict[str, ir.Param] = field(default_factory=dict)
-    known: dict[str, ir.Ref] = field(default_factory=dict)
+    known: dict[str, ir.Expr] = field(default_factory=dict)
     places: dict[str, Span] = field(default_factory=dict)
+    later: dict[str, Span] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
 
-    def define(self, ref: ir.Ref, span: Span) -> None:
-        self.known[ref.name] = ref
-        self.later.pop(ref.name, None)
-        self.places[ref.name] = span
+    def define(self, name: str, meaning: ir.Expr, span: Span) -> None:
+        """From here on, `name` means this."""
+        self.known.setdefault(name, meaning)
+        self.places.setdefault(name, span)
+        self.later.pop(name, None)
 
-    def use_param(self, param: ir.Param, span: Span) -> ir.Expr:
-        """Make `param` one of this description's, and refer to it."""
-        old = self.params.get(param.name)
-        if old is not None and replace(old, outer=param.outer) != param:
-            message = f"two different parameters are called '{param.name}' here; bind one"
-            here = Note("one is declared here", old.span), Note("the other here", param.span)
-            self.report.error("param-clash", message, span, *here)
-        elif old is None or (old.outer and not param.outer):
-            self.params[param.name] = param
-        number = param.kind in ("number", "bool", "bits")
-        low, high = (param.low, param.high) if number else (None, None)
-        return ir.Ref("param", param.name, low, high)
+    # --- what expressions ask ---------------------------------------------------------------------
 
     def lookup(self, name: str, span: Span) -> ir.Expr | None:
-        found = self.quiet_lookup(name, span)
+        """What a name means; None after reporting, or where that was done before."""
+        found = self._lookup(name, span)
         if found is not None:
-            return found
+            return None if found is INVALID else found
         if name in self.later:
-            message = f"'{name}' is used before it is defined"
-            self.report.error("use-before-definition", message, span, Note("here", self.later[name]))
-            return None
-        hint = did_you_mean(name, self._all_names(), span)
-        self.report.error("unknown-name", f"unknown name '{name}'", span, *hint)
+            message, where = (
+                f"'{name}' is used before it is defined",
+                Note("here", self.later[name]),
+            )
+            self.report.error("use-before-definition", message, span, where)
+        elif name in self.names.clashes:
+            first, second = self.names.clashes[name]
+            message = f"both '{first}' and '{second}' have a '{name}'"
+            self.report.error("ambiguous-name", message, span)
+        elif not (self.names.partial or name in self.names.broken):
+            hint = self.report.did_you_mean(name, span, *self._all_names())
+            self.report.error("unknown-name", f"unknown name '{name}'", span, *hint)
         return None
 
-    def quiet_lookup(self, name: str, span: Span) -> ir.Expr | None:
+    def _lookup(self, name: str, span: Span) -> ir.Expr | None:
         """Like lookup, but says nothing where the name is not known (yet)."""
+        self.used.add(name)
         if name in self.known:
             return self.known[name]
-        if name in self.later:
+        if name in self.later or name in self.names.clashes:
             return None
         if name in self.own_params:
             return self.use_param(self.own_params[name], span)
-        if self.parent is not None and (outer := self.parent.quiet_lookup(name, span)):
+        if self.parent is not None and (outer := self.parent._lookup(name, span)) is not None:
             return self._from_parent(name, outer, span)
         if name in self.names.consts:
             return ir.Number(self.names.consts[name])
@@ -117,7 +83,7 @@ class BodyScope:
             return self.use_param(self.names.params[name], span)
         return None
 
-    def _from_parent(self, name: str, outer: ir.Expr, span: Span) -> ir.Expr | None:
+    def _from_parent(self, name: str, outer: ir.Expr, span: Span) -> ir.Expr:
         match outer:
             case ir.Ref(kind="param"):
                 assert self.parent is not None
@@ -130,51 +96,126 @@ class BodyScope:
             case _:
                 message = f"'{name}' of the enclosing description is no number"
                 self.report.error("not-a-number", message, span)
-                return None
+                return INVALID
 
-    def _all_names(self) -> set[str]:
+    def _all_names(self) -> tuple[set[str], ...]:
         mine = {*self.known, *self.own_params, *self.names.consts, *self.names.params}
-        return mine | (self.parent._all_names() if self.parent else set())
+        return mine, *(self.parent._all_names() if self.parent else ())
 
     def member(self, of: ir.Expr, name: syntax.Name) -> ir.Expr | None:
+        """A field of a nested description; None after reporting."""
         type_ = of.type if isinstance(of, ir.Ref | ir.Member) else None
         if not isinstance(type_, ir.Use):
-            if not isinstance(of, ir.Number):  # a stand-in: reported already
-                message = f"no member '{name.text}': what stands before it is no nested description"
-                self.report.error("no-member", message, name.span)
+            message = f"no member '{name.text}': what stands before it is no nested description"
+            self.report.error("no-member", message, name.span)
             return None
-        description = self.find(type_.key)
         assert isinstance(of, ir.Ref | ir.Member)
-        for item in description.items:
-            if isinstance(item, ir.Field) and item.name == name.text:
-                bounds = field_bounds(item) or (None, None)
-                optional = of.optional or presence_optional(item)
-                return ir.Member(of, name.text, *bounds, optional, item.type)
-        fields = [i.name for i in description.items if isinstance(i, ir.Field)]
-        hint = did_you_mean(name.text, fields, name.span)
-        message = f"'{description.name}' has no field '{name.text}'"
-        self.report.error("no-member", message, name.span, *hint)
-        return None
+        description = self.find(type_.key)
+        fields = {i.name: i for i in description.items if isinstance(i, ir.Field)}
+        item = fields.get(name.text)
+        if item is None:
+            hint = self.report.did_you_mean(name.text, name.span, fields)
+            message = f"'{description.name}' has no field '{name.text}'"
+            self.report.error("no-member", message, name.span, *hint)
+            return None
+        if isinstance(item.type, ir.Invalid):
+            return None
+        bounds = ir.field_bounds(item)
+        optional = of.optional or ir.is_optional(item)
+        if bounds is not None and optional:
+            bounds = min(bounds[0], 0), max(bounds[1], 0)
+        low, high = bounds or (None, None)
+        return ir.Member(of, name.text, low, high, optional, item.type)
 
     def version(self, span: Span) -> ir.Expr | None:
+        """The description's version; None after reporting that it has none."""
         if self.versions is None:
-            message = "a struct has no version; make it a vmsd, or pass the version as a parameter"
+            message = "a struct or loop has no version; make it a vmsd, or pass the version to it"
             self.report.error("no-version", message, span)
             return None
         return ir.Version(*self.versions)
 
+    def words(self, param: str) -> tuple[str, ...]:
+        """The words that a parameter can be."""
+        return self.params[param].words if param in self.params else ()
 
-def field_bounds(item: ir.Field) -> tuple[int, int] | None:
-    """The numbers that a field can hold, laws counted; None for what is no number."""
-    if not isinstance(item.type, ir.Scalar) or item.type.name == "f64" or item.via:
-        return None
-    low, high = ir.scalar_bounds(item.type)
-    if item.least is not None and (bound := ir.expr_bounds(item.least)):
-        low = max(low, bound[0])
-    if item.most is not None and (bound := ir.expr_bounds(item.most)):
-        high = min(high, bound[1])
-    if item.equals is not None and (bound := ir.expr_bounds(item.equals)):
-        low, high = max(low, bound[0]), min(high, bound[1])
-    if presence_optional(item):
-        low, high = min(low, 0), max(high, 0)
-    return (low, high) if low <= high else (low, low)
+    # --- parameters -------------------------------------------------------------------------------
+
+    def use_param(self, param: ir.Param, span: Span) -> ir.Expr:
+        """Make `param` one of this description's, and refer to it."""
+        own = self.own_params.get(param.name)
+        old = own or self.params.get(param.name)
+        if old is not None and replace(old, outer=param.outer, doc=param.doc) != param:
+            message = f"two different parameters are called '{param.name}' here; bind one"
+            notes = Note("one is declared here", old.span), Note("the other here", param.span)
+            self.report.error("param-clash", message, span, *notes)
+        elif own is not None or old is None or (old.outer and not param.outer):
+            self.params[param.name] = own or param
+        number = param.kind in ("number", "bool", "bits")
+        low, high = (param.low, param.high) if number else (None, None)
+        return ir.Ref("param", param.name, low, high)
+
+    def bind(self, param: ir.Param, owner: str, span: Span) -> ir.Expr:
+        """What a nested description's parameter is here, where nothing is said of it.
+
+        One that it takes from outside is what its name means here; else it becomes ours too.
+        """
+        name = param.name
+        self.used.add(name)
+        if param.outer and (found := self._lookup(name, span)) is not None:
+            return self.fit(found, param, span)
+        field = None if param.sticky else self.places.get(name) or self.later.get(name)
+        if field is None:
+            return self.use_param(param, span)
+        if param.outer:
+            message = f"'{owner}' takes '{name}' from outside, where it is defined further down"
+            self.report.error("use-before-definition", message, span, Note("here", field))
+        else:
+            message = f"'{owner}' has a parameter '{name}', and there is a field '{name}' here:"
+            message += f" say which is meant, {owner}({name} = ...)"
+            self.report.error("param-clash", message, span, Note("here", field))
+        return INVALID
+
+    def fit(self, value: ir.Expr, param: ir.Param, span: Span) -> ir.Expr:
+        """The value as that of a parameter; INVALID after reporting why it cannot be."""
+        if value is INVALID:
+            return INVALID
+        if param.kind == "words":
+            return self._fit_word(value, param, span)
+        bounds = ir.expr_bounds(value)
+        if param.kind == "bytes":
+            if is_text(value):
+                return value
+            self.report.error("param-type", f"'{param.name}' takes bytes", span)
+        elif bounds is None:
+            self.report.error("not-a-number", f"'{param.name}' takes a number", span)
+        elif bounds[0] < param.low or bounds[1] > param.high:
+            reach = bounds[1] if bounds[1] > param.high else bounds[0]
+            message = (
+                f"'{param.name}' may be {spoken(reach)} here;"
+                f" its bounds are {spoken(param.low)} to {spoken(param.high)}"
+            )
+            self.report.error("param-range", message, span)
+        else:
+            return value
+        return INVALID
+
+    def _fit_word(self, value: ir.Expr, param: ir.Param, span: Span) -> ir.Expr:
+        match value:
+            case ir.Text(value=word):
+                given: tuple[str, ...] = (word,)
+            case ir.Ref(kind="param", name=name):
+                given = self.words(name)
+            case _:
+                given = ()
+        wanted = ", ".join(f'"{w}"' for w in param.words)
+        if not given:
+            self.report.error("unknown-word", f"'{param.name}' takes one of {wanted}", span)
+            return INVALID
+        for word in given:
+            if word not in param.words:
+                hint = self.report.did_you_mean(word, span, param.words)
+                message = f"'{param.name}' cannot be \"{word}\"; it takes one of {wanted}"
+                self.report.error("unknown-word", message, span, *hint)
+                return INVALID
+        return value

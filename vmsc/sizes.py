@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from vmsc import ir
 from vmsc.evaluation import substitute
 
-__all__ = ["Names", "both", "count_of", "names_for", "operation", "same_type", "size_expr", "truth"]
+__all__ = [
+    "INFOS", "Names", "body_size", "both", "count_of", "names_for", "operation", "presence",
+    "same_type", "size_expr", "truth",
+]  # fmt: skip
 
 Names = Mapping[tuple[str, str], ir.Expr]
 
 # What QEMU calls the wire types of the language's numbers (VMStateInfo.name).
-_INFOS: dict[str, tuple[str, ...]] = {
+INFOS: dict[str, tuple[str, ...]] = {
     **{f"u{bits}": (f"uint{bits}", f"uint{bits} equal") for bits in (8, 16, 32)},
     **{f"s{bits}": (f"int{bits}", f"int{bits} equal", f"int{bits} le") for bits in (8, 16, 32)},
     "u64": ("uint64", "int64 equal"),
@@ -21,14 +24,14 @@ _INFOS: dict[str, tuple[str, ...]] = {
     "timer": ("timer",),
     "f64": ("CPU_Double_U",),
 }
-_KNOWN = frozenset(info for infos in _INFOS.values() for info in infos)
+_KNOWN = frozenset(info for infos in INFOS.values() for info in infos)
 
 
 def same_type(scalar: ir.Scalar, info: str) -> bool:
     """Whether QEMU's word can be this number; a word of a device's own can be any of its size."""
     if info not in _KNOWN:
         return True
-    return scalar.order == "big" and info in _INFOS[scalar.name]
+    return scalar.order == "big" and info in INFOS[scalar.name]
 
 
 def operation(op: str, *operands: ir.Expr) -> ir.Expr:

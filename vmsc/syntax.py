@@ -1,4 +1,7 @@
-"""The syntax tree: what a .vmsd text says, before any name is looked up. Frozen data, made by `parse` alone."""
+"""The syntax tree: what a .vmsd text says, before any name is looked up.
+
+Frozen data, made by `parse` alone.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 
 from vmsc.source import Source, Span
 
-# ruff: noqa: D101  (the names are docs/language.md's)
+# The names are those of docs/language.md.
 
 
 @dataclass(frozen=True)
@@ -177,17 +180,7 @@ class Opaque:
 
 
 Type = (
-    Named
-    | Array
-    | Until
-    | UntilSum
-    | ListOf
-    | Tree
-    | Nullable
-    | Choice
-    | Within
-    | Padding
-    | Opaque
+    Named | Array | Until | UntilSum | ListOf | Tree | Nullable | Choice | Within | Padding | Opaque
 )
 
 
@@ -196,7 +189,7 @@ Type = (
 
 @dataclass(frozen=True)
 class Modifier:
-    """`word` is since, when, unless, min, max, equals, sticky, via or as; its operand is of the fitting kind."""
+    """`word` is since, when, unless, min, max, equals, sticky, via or as; the operand fits it."""
 
     word: str
     operand: int | str | Name | Expr | None
@@ -214,7 +207,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Part:
-    """Bits `low` up to and without `low + width`; for `high n`, low is -1 until the word is known."""
+    """`width` bits from `low` on; for `high n`, low is -1 until the word is known."""
 
     name: Name
     low: int
@@ -322,7 +315,10 @@ class Const:
 
 @dataclass(frozen=True)
 class Description:
-    """`kind` is device, vmsd, struct or loop; `name` is None where a device's is made of its wire name."""
+    """`kind` is device, vmsd, struct or loop.
+
+    `name` is None where a device's is to be made of its wire name.
+    """
 
     kind: str
     name: Name | None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from vmsc import plan
+from vmsc import ir, plan
 
 from .extent import Extent, Place, extent
 from .text import Piece, Writing, number, paragraphs, shown
@@ -45,6 +45,7 @@ class _Table:
         self.members: Mapping[str, plan.Member] = {m.name: m for m in self.one.members}
 
     def steps(self, steps: tuple[plan.Step, ...]) -> Iterator[Row]:
+        before: tuple[ir.Expr, Place] | None = None  # the gate before: when, where
         for step in steps:
             match step:
                 case plan.Run(fields=fields, size=size):
@@ -56,9 +57,13 @@ class _Table:
                 case plan.Keep(value=plan.Value(name=name, node=node)):
                     yield self.value(name, extent(node, self.writing.plans), sticky=True)
                     self.place = Place(name)
-                case plan.Gate(steps=inner, names=names):
+                case plan.Gate(condition=condition, steps=inner, names=names):
+                    if before is not None and _opposite(condition, before[0]):
+                        self.place = before[1]
+                    before = condition, self.place
                     yield from self.steps(inner)
                     self.place = Place(self.last(inner, names))
+                    continue
                 case plan.Let(name=name, expr=expr):
                     yield Row("note", "let", type=(Piece(f"{name} = {shown(expr)}", code=True),))
                 case plan.Assert(field="", text=text, why=why):
@@ -69,6 +74,7 @@ class _Table:
                     yield Row("note", "last round when", type=(Piece(shown(condition), code=True),))
                 case _:
                     assert_never(step)
+            before = None
 
     def last(self, steps: tuple[plan.Step, ...], names: tuple[str, ...]) -> str:
         """What a gate's end is called after: its last field, or the word that its parts are of."""
@@ -111,6 +117,13 @@ class _Table:
             presence.replace(" * ", " × "), member.law.replace(" * ", " × "),
             paragraphs(member.doc),
         )  # fmt: skip
+
+
+def _opposite(one: ir.Expr, other: ir.Expr) -> bool:
+    """Whether of two fields with these conditions there is always one: both begin at one place."""
+    pairs = ((one, other), (other, one))
+    return any(isinstance(a, ir.Operation) and a.op == "not" and a.operands == (b,)
+               for a, b in pairs)  # fmt: skip
 
 
 def _bits(mask: int) -> str:

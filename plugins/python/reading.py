@@ -20,6 +20,11 @@ __all__ = ["Reader"]
 _FIXED = 1
 
 
+def _has_bytes(step: plan.Step) -> bool:
+    """Whether a step may read something."""
+    return not isinstance(step, plan.Let | plan.Assert | plan.Break)
+
+
 class Reader(ItemReader):
     """Emits one function's body."""
 
@@ -49,6 +54,7 @@ class Reader(ItemReader):
         if self.framed:
             code("buf, pos, size, count = _w.listed(buf, pos, None)")
         code("rounds = []" if self.build else "rounds = 0")
+        self.after = True  # another round may follow
         with code.block("while True:"):
             index = "len(rounds)" if self.build else "rounds"
             for member in self.one.members:
@@ -89,7 +95,10 @@ class Reader(ItemReader):
 
     def steps(self, steps: tuple[plan.Step, ...]) -> None:
         fixed = 0  # bytes that a scan passes over in one go
-        for step in steps:
+        after = self.after
+        for index, step in enumerate(steps):
+            self.after = after or any(map(_has_bytes, steps[index + 1 :]))
+            self.final = "final and 2" if self.after else "final"
             if (size := self._passed(step)) is not None:
                 fixed += size
                 continue
@@ -117,6 +126,7 @@ class Reader(ItemReader):
                         self._round("break")
                 case _:
                     assert_never(step)
+        self.after = after
         self._pass(fixed)
 
     def _passed(self, step: plan.Step) -> int | None:
@@ -302,7 +312,7 @@ class Reader(ItemReader):
         shown = []
         for kind, name in sorted(ir.names_in(law)):
             read = {"field": local(name), "let": f"l_{name}"}.get(
-                kind, param_name(name) or "version"
+                kind, param_name(name) if name else "version"
             )
             shown.append(f"{name or 'version'} = {{{read}}}")
         return f"f{', '.join(shown)!r}" if shown else "''"

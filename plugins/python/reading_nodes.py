@@ -32,6 +32,8 @@ class NodeReader:
     build: bool
 
     def __post_init__(self) -> None:
+        self.after = False  # whether fields may follow what is being read
+        self.final = "final"  # what a nested description is told of that
         self.names = Names(local)
         self.get = "getf" if self.framed else "get" if self.build else "skip"
         self.needed: set[str] = set()
@@ -187,6 +189,8 @@ class NodeReader:
             code(f"_w.place(buf, pos, {count} * {least})")
         self._start(target)
         index = code.temporary("i")
+        if self.final == "final":
+            self.final = f"final if {index} == {count} - 1 else final and 2"
         with code.block(f"for {index} in range({count}):"):
             one = code.temporary("e") if target else None
             with code.guard("_CodecError", index):
@@ -223,6 +227,7 @@ class NodeReader:
         self._start(target)
         count = self._count(target)
         first = code.temporary()
+        self.final = "final and 2"
         with code.block("while True:"):
             code("at = pos")
             self._num(stop.num, first)
@@ -302,7 +307,7 @@ class NodeReader:
     def _call(self, call: plan.Call, target: str | None) -> None:
         called = self.link.plan_of(call.key)
         given = arguments(call, called, self.names)
-        final = "" if self.framed else ", final"
+        final = "" if self.framed else f", {self.final}"
         function = self.link.name(self.get, call.key)
         result = f"{target}, pos" if self.build else "pos"
         if self.build and not target:

@@ -307,14 +307,6 @@ def _whole(one: plan.Plan, passed: str) -> list[str]:
     ]
 
 
-def _peek_behind(one: plan.Plan) -> list[str]:
-    """Refuse a value at the very end of the input whose next subsection is cut: nothing else begins so."""
-    if not one.peeks:
-        return []
-    wire = one.wire.encode()
-    return ["if final and end < len(buf) and buf[end] == 5:", f"    _w.peek(buf, end, {wire!r}, False)"]
-
-
 def _public_reading(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
     name, tail = snake(one.name), "_framed" if framed else ""
     params = _public_params(one)
@@ -325,8 +317,7 @@ def _public_reading(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
         if framed:
             code.extend(_whole(one, params.passed))
         else:
-            code(f"value, end = get_{name}(buf, pos, final{params.passed})")
-            code.extend([*_peek_behind(one), "return value, end"])
+            code(f"return get_{name}(buf, pos, final{params.passed})")
     yield code.lines
     code = Code()
     star = ", *" if params.heads else ""
@@ -343,8 +334,7 @@ def _public_reading(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
             code(f"return _w.item(buf, pos, _w.{'LIST' if one.kind == 'loop' else 'STRUCT'})[1]")
         else:
             code.extend([*_version_check(one, "pos"), *params.checks])
-            code(f"end = skip_{name}(buf, pos, final{params.passed})")
-            code.extend([*_peek_behind(one), "return end"])
+            code(f"return skip_{name}(buf, pos, final{params.passed})")
     yield code.lines
 
 
@@ -359,10 +349,10 @@ def _public_writing(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
         code("out: list[bytes] = []")
         with code.block("try:"):
             code(f"{'putf' if framed else 'put'}_{name}(out.append, value{params.passed})")
+            struct_item = framed and one.kind != "loop"
+            code("return _w.struct_item(out)" if struct_item else 'return b"".join(out)')
         with code.block("except _Shape as fault:"):
             code(f"raise _w.unfit(fault, {one.name!r}) from fault")
-        struct_item = framed and one.kind != "loop"
-        code("return _w.struct_item(out)" if struct_item else 'return b"".join(out)')
     yield code.lines
     code = Code()
     with code.block(f"def measure_{name}{tail}(value{star}):"):

@@ -1,0 +1,18 @@
+"""QEMU's own descriptions of device state as sources of schemas: two importers."""
+
+from __future__ import annotations
+
+from vmsc.backend import Importer
+from vmsc.hookspecs import hook
+
+from . import dump, stream
+
+__all__ = ["vmsc_importers"]
+
+
+@hook
+def vmsc_importers() -> list[Importer]:
+    return [
+        Importer("stream", "the JSON description at the end of a migration stream", stream.run),
+        Importer("dump", "skeletons from the JSON of `qemu -dump-vmstate`", dump.run),
+    ]

@@ -129,7 +129,7 @@ def _all(shapes: Sequence[Shape]) -> Shape | None:
 
 
 def _tree(entry: Field) -> Trees:
-    """Whether keys are descriptions or numbers shows in the size: a node is a tag, key and value."""
+    """Whether keys are descriptions shows in the size: a node is a tag, its key, its value."""
     sizes = [Device("", 0, None, "", b.fields, b.subsections).size for b in entry.elements]
     shapes = list(map(shape_of, entry.elements))
     nodes = len(shapes)

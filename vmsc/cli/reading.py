@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vmsc.cli.faults import stop
+from vmsc.cli.faults import USAGE, WRONG, stop
 from vmsc.cli.options import plugin_option, schemas_option
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def refuse(file: str) -> Iterator[None]:
         stop(f"error: {fault}")
     except CodecError as fault:
         name = "standard input" if file == "-" else file
-        stop(f"{name}: error: {fault} [{fault.code}]")
+        stop(f"{name}: error: {fault} [{fault.code}]", USAGE if fault.code == "plugin" else WRONG)
 
 
 def opened(given: Input, *, deep: bool = True, data: Buffer | None = None) -> Iterator[Entry]:

@@ -229,13 +229,13 @@ def _law(relation: str, bound: object, found: object, why: str) -> str:
 # --- decoding: subsections ------------------------------------------------------------------------
 
 
-def peek(buf: Buffer, pos: int, owner: bytes, final: bool) -> tuple[bytes, int, int] | None:
+def peek(buf: Buffer, pos: int, owner: bytes, final: bool | int) -> tuple[bytes, int, int] | None:
     """The (name, version, body) of a subsection of `owner` at `pos`, or None where there is none.
 
-    QEMU looks for 0x05, a length and a name that begins with the owner's; anything else is not
-    its own. Where the name is not all there, QEMU takes the 05 for data, and so does this if the
-    input is `final`; else it asks for more, and for no more than it is sure of. Source: QEMU 7.2
-    migration/vmstate.c, vmstate_subsection_load.
+    QEMU looks for 0x05, a length and a name that begins with the owner's; anything else is not its
+    own. A header that the end of the input cuts is Truncated, whether the input is `final` or not;
+    but where it is, and more fields follow the owner (`final` is 2), an 05 and a length alone are
+    those fields' data. Source: QEMU 7.2 migration/vmstate.c, vmstate_subsection_load.
     """
     size = len(buf)
     if pos >= size:
@@ -249,7 +249,7 @@ def peek(buf: Buffer, pos: int, owner: bytes, final: bool) -> tuple[bytes, int, 
     if length <= len(owner):
         return None
     name = bytes(buf[start : start + length])
-    if name[: len(owner)] != owner[: len(name)] or (final and len(name) < length):
+    if name[: len(owner)] != owner[: len(name)] or (not name and final == 2):
         return None
     if start + length + 4 > size:
         sure = len(name) >= len(owner)

@@ -1,0 +1,294 @@
+"""The importer `dump`: the JSON of `qemu -dump-vmstate` -> skeletons of .vmsd files.
+
+The dump has names, versions, and sizes in memory; no types, counts, or conditions. Whatever it does
+not say is marked with `// ?` and written so that it can be checked and compiled: to be settled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vmsc.backend import Artifact, ImporterError
+
+from .layers import Shapes, condition, in_order, laid_over
+from .text import (
+    Line,
+    Names,
+    block,
+    class_name,
+    class_names,
+    comment,
+    field_name,
+    laid_out,
+    module_name,
+    quoted,
+    snake,
+    subsection_name,
+    version_words,
+)  # fmt: skip
+
+__all__ = ["run"]
+
+COMMON = "common"
+MAX_DEPTH = 64
+_WORDS = {1: "u8", 2: "u16", 4: "u32", 8: "u64"}
+_HEAD = (
+    "// From `qemu -dump-vmstate`, which says neither types nor counts nor conditions: each line",
+    "// with `// ?` is to be settled. A number may be signed, a bool, a timer, or an array.",
+)
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    since: int
+    conditional: bool
+    size: int
+    nested: _Description | None
+
+
+@dataclass(frozen=True)
+class _Description:
+    name: str
+    version: int
+    minimum: int
+    fields: tuple[_Field, ...]
+    subsections: tuple[_Description, ...]
+
+
+@dataclass(frozen=True)
+class _Device:
+    """The forms that a description of one name has, with the QEMU types of each."""
+
+    wire: str
+    forms: tuple[_Description, ...]
+    types: tuple[tuple[str, ...], ...]
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _refuse(place: str, message: str) -> ImporterError:
+    return ImporterError(f"{place}: {message}")
+
+
+def _get(at: object, key: str, kind: type, place: str) -> Any:
+    value = at.get(key) if isinstance(at, dict) else None
+    negative = isinstance(value, int) and value < 0
+    if not isinstance(value, kind) or negative or (kind is int and isinstance(value, bool)):
+        what = {str: "a string", int: "a number from 0 on", list: "an array", dict: "an object"}
+        raise _refuse(place, f"'{key}': {what[kind]} expected")
+    return value
+
+
+def _description(at: object, place: str, depth: int = 0) -> _Description:
+    if depth > MAX_DEPTH:
+        raise _refuse(place, f"it nests deeper than {MAX_DEPTH}")
+    name = _get(at, "name", str, place)
+    here = f"{place}, '{name}'"
+    assert isinstance(at, dict)
+    fields = _get(at, "Fields", list, here) if "Fields" in at else []
+    subsections = _get(at, "Subsections", list, here) if "Subsections" in at else []
+    version = _get(at, "version_id", int, here)
+    return _Description(
+        name,
+        version,
+        min(version, _get(at, "minimum_version_id", int, here)),
+        tuple(_field(each, here, depth) for each in fields),
+        tuple(_description(each, here, depth + 1) for each in subsections),
+    )
+
+
+def _field(at: object, place: str, depth: int) -> _Field:
+    name = _get(at, "field", str, place)
+    here = f"{place}, field '{name}'"
+    assert isinstance(at, dict)
+    nested = None
+    if "Description" in at:
+        nested = _description(at["Description"], here, depth + 1)
+    conditional = at.get("field_exists") is True
+    return _Field(
+        name, _get(at, "version_id", int, here), conditional, _get(at, "size", int, here), nested
+    )
+
+
+def _read(data: bytes) -> tuple[str, dict[str, _Description]]:
+    """The machine's name, and a description for each QEMU type."""
+    try:
+        top = json.loads(data.decode("utf-8", "surrogateescape"))
+    except RecursionError:
+        raise ImporterError("the dump nests too deep") from None
+    except ValueError as fault:
+        raise ImporterError(f"the dump is no JSON: {fault}") from None
+    if not isinstance(top, dict) or "vmschkmachine" not in top:
+        raise ImporterError("no dump of `qemu -dump-vmstate`: it has no 'vmschkmachine'")
+    machine = _get(top.pop("vmschkmachine"), "Name", str, "vmschkmachine")
+    types = {
+        name: _description(_get(each, "Description", dict, f"type '{name}'"), f"type '{name}'")
+        for name, each in top.items()
+    }
+    return machine, types
+
+
+def _devices(types: Mapping[str, _Description]) -> list[_Device]:
+    forms: dict[str, dict[_Description, list[str]]] = {}
+    for name, description in types.items():
+        forms.setdefault(description.name, {}).setdefault(description, []).append(name)
+    return [
+        _Device(wire, tuple(found), tuple(tuple(sorted(names)) for names in found.values()))
+        for wire, found in sorted(forms.items())
+    ]
+
+
+def _nested(description: _Description) -> Iterator[_Description]:
+    """All descriptions that one uses, what is used before its user."""
+    for field in description.fields:
+        if field.nested is not None:
+            yield from _nested(field.nested)
+            yield field.nested
+    for sub in description.subsections:
+        yield from _nested(sub)
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def run(data: bytes, options: Mapping[str, str]) -> Sequence[Artifact]:
+    """The files. Raises ImporterError for what is no such dump."""
+    machine, types = _read(data)
+    full = {name: d for name, d in types.items() if d.fields or d.subsections}
+    empty = sorted(set(types) - set(full))
+    devices = _devices(full)
+    classes = class_names()
+    owns = {device.wire: classes.take(class_name(device.wire)) for device in devices}
+    uses = {d.wire: list(dict.fromkeys(n for f in d.forms for n in _nested(f))) for d in devices}
+    names: dict[_Description, str] = {}
+    for nested in dict.fromkeys(n for used in uses.values() for n in used):
+        name = class_name(nested.name)
+        names[nested] = classes.take(f"{name}State" if name in owns.values() else name)
+    writer = _Writer(names)
+    shared = [n for n in names if sum(n in used for used in uses.values()) > 1]
+    head = [*_HEAD, f"// The machine: {comment(machine)}."]
+    artifacts = [_common(head, empty, [writer.nested(n) for n in shared])]
+    modules = Names({COMMON, "std", "qemu"})
+    for device in devices:
+        use = [f"use {COMMON}", ""] if set(uses[device.wire]) & set(shared) else []
+        lines = [*head, "", *use]
+        for nested in uses[device.wire]:
+            lines += [] if nested in shared else [*writer.nested(nested), ""]
+        lines += writer.device(device, owns[device.wire])
+        artifacts.append(_artifact(modules.take(module_name(device.wire)), lines))
+    return artifacts
+
+
+def _common(
+    head: Iterable[str], empty: Sequence[str], descriptions: Iterable[Sequence[str]]
+) -> Artifact:
+    lines = [*head, ""]
+    if empty:
+        lines += ["// Types without any field, which QEMU does not migrate:"]
+        lines += [f"//     {comment(name)}" for name in empty] + [""]
+    for each in descriptions:
+        lines += [*each, ""]
+    return _artifact(COMMON, lines)
+
+
+def _artifact(module: str, lines: Sequence[str]) -> Artifact:
+    return Artifact(f"{module}.vmsd", "\n".join(lines).rstrip() + "\n")
+
+
+@dataclass(frozen=True)
+class _Writer:
+    names: Mapping[_Description, str]
+
+    def nested(self, one: _Description) -> list[str]:
+        name = self.names[one]
+        head = f"vmsd {name} as {quoted(one.name)}{version_words((one.minimum, one.version))}"
+        return block(head, self._body({0: one}, 1, "", name))
+
+    def device(self, device: _Device, name: str) -> list[str]:
+        forms = dict(enumerate(device.forms))
+        versions = min(f.minimum for f in device.forms), max(f.version for f in device.forms)
+        head = f"device {name} as {quoted(device.wire)}{version_words(versions)}"
+        types = [comment(", ".join(types)) for types in device.types]
+        if len(forms) == 1:
+            return [f"/// QEMU's {types[0]}.", *block(head, self._body(forms, 1, "", name))]
+        lines = ["    /// Which of the forms it has:"]
+        lines += [f"    /// {i}: {text}" for i, text in enumerate(types)]
+        lines += [f"    param form: u8 max {len(forms) - 1}", ""]
+        return block(head, lines + self._body(forms, 1, "form", name))
+
+    def _body(
+        self, forms: Mapping[int, _Description], depth: int, param: str, owner: str
+    ) -> list[str]:
+        """The lines of a body, of all its forms; its parameters' names begin with `owner`."""
+        items: list[tuple[_Field, Shapes]] = []
+        for number, form in forms.items():
+            items = laid_over(items, form.fields, number, lambda a, b: a if a == b else None)
+        version = max(form.version for form in forms.values())
+        minimum = min(form.minimum for form in forms.values())
+        names = Names({param})
+        params: list[Line] = []
+        rows: list[Line] = []
+        for field, shapes in items:
+            when = condition(param, shapes, frozenset(forms))
+            rows += self._field(field, when, (minimum, version), names, owner, params)
+        text = laid_out([*params, *([Line("")] if params else []), *rows], depth)
+        for wire in in_order([s.name for s in f.subsections] for f in forms.values()):
+            inner = {n: s for n, f in forms.items() for s in f.subsections if s.name == wire}
+            least = min(s.minimum for s in inner.values())
+            versions = least, max(s.version for s in inner.values())
+            own = names.take(subsection_name(wire))
+            alias = "" if own == subsection_name(wire) else f" as {own}"
+            head = f"subsection {quoted(wire)}{alias}{version_words(versions)}"
+            gap = [""] if text else []
+            body = self._body(inner, depth + 1, param, f"{owner}_{own}")
+            text += [*gap, *block(head, body, depth)]
+        return text
+
+    def _field(
+        self,
+        field: _Field,
+        when: str,
+        versions: tuple[int, int],
+        names: Names,
+        owner: str,
+        params: list[Line],
+    ) -> list[Line]:
+        minimum, version = versions
+        if not field.conditional and field.since > version:
+            return [Line(f"// {comment(field.name)}: since version {field.since}, so never there")]
+        plain = field.name == "unused" and field.nested is None
+        name = field_name(field.name) if plain else names.take(field_name(field.name))
+        line = self._typed(field, name, owner, params, plain)
+        doubts = [line.note] if line.note else []
+        since = 0
+        if field.conditional:
+            flag = f"{snake(owner)}_has_{f'unused_{len(params)}' if plain else name}"
+            params.append(Line(f"param {flag}: bool"))
+            when = f"({when}) and {flag}" if when else flag
+            doubts.append("there under a condition")
+        elif field.since > minimum and when:
+            when = f"({when}) and version >= {field.since}"
+        elif field.since > minimum:
+            since = field.since
+        note = f"? {', '.join(doubts)}" if doubts else ""
+        return [replace(line, when=when, since=since, note=note)]
+
+    def _typed(
+        self, field: _Field, name: str, owner: str, params: list[Line], plain: bool
+    ) -> Line:
+        if plain:
+            return Line(f"unused[{field.size}]")
+        if field.nested is not None:
+            kind = self.names[field.nested]
+            return Line(name, kind, field.name, note="one, an array, a list or a tree")
+        if field.size == 0:
+            length = f"{snake(owner)}_{name}_length"
+            params.append(Line(f"param {length}: u32 max 1M"))
+            return Line(name, f"opaque[{length}]", field.name, note="of a length set at run time")
+        note = f"{field.size} byte{'s' if field.size > 1 else ''} in memory"
+        return Line(name, _WORDS.get(field.size, f"opaque[{field.size}]"), field.name, note=note)

@@ -1,0 +1,142 @@
+"""Mistakes: what a syntax error says. Knows the grammar's terminals by name, and no parser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Set
+
+from vmsc.diag import Note, Report
+from vmsc.source import Span
+
+__all__ = ["report_character", "report_end", "report_token"]
+
+_SPOKEN = {
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "STRING": "a string",
+    "$END": "the end of the file",
+}
+
+# What is expected, by kind: where all words of a kind are possible, the kind is named.
+_KINDS = (
+    ("a description", {"STRUCT", "DEVICE", "VMSD", "LOOP"}),
+    ("a field or another item", {"LET", "REQUIRE", "SUBSECTION", "UNUSED", "OUTER", "NAME"}),
+    ("what the doc comment speaks of", {"LET", "SUBSECTION", "UNUSED", "OUTER", "NAME"}),
+    ("a type", {"LIST", "TREE", "NULLABLE", "CHOICE", "WITHIN", "OPAQUE", "UNUSED", "NAME"}),
+    ("an expression", {"NUMBER", "STRING", "TRUE", "FALSE", "LPAR", "NAME"}),
+    ("a modifier", {"SINCE", "WHEN", "UNLESS", "EQUALS", "STICKY", "VIA"}),
+    ("an operator", {"PLUS", "MINUS", "TIMES", "OVER", "REST", "LEFT", "RIGHT"}),
+)
+# What goes without saying where a kind is named.
+_SILENT = {
+    "a description": {"USE", "CONST", "PARAM", "DOC", "SEMICOLON"},
+    "a field or another item": {"BREAK", "PARAM", "DOC", "SEMICOLON", "QUOTED"},
+    "what the doc comment speaks of": {"PARAM", "DOC", "QUOTED"},
+    "a type": {"LITTLE", "HOST", "QUOTED"},
+    "an expression": {"NOT", "MINUS", "TILDE", "VERSION", "QUOTED"},
+    "a modifier": {"MIN", "MAX", "AS", "SPLIT", "VERSION", "LSQB", "LPAR"},
+    "an operator": {
+        "BELOW", "ABOVE", "LEAST", "UPPER", "EQUAL", "OTHER", "AND", "OR", "VBAR", "DOT", "LSQB",
+        "CIRCUMFLEX", "AMPERSAND", "LPAR",
+    },
+}  # fmt: skip
+
+_NEVER = {
+    "QUOTED",
+    "DOC",
+    "SEMICOLON",
+    "AND",
+    "OR",
+    "VBAR",
+}  # possible so often that it says nothing
+
+# Other languages' ways, and ours.
+_HABITS = {
+    "=": "equality is written ==",
+    "&": "'and' is a word here, not &&",
+    "|": "'or' is a word here, not ||",
+    "!": "'not' is a word here, not !",
+    "'": "strings stand in double quotes",
+    "#": "comments begin with //",
+    "/": "comments begin with //",
+    "*": "comments begin with //",
+    ",": "items stand on lines of their own, or with ; between them",
+}
+_COMPARISONS = ("EQUAL", "OTHER", "LEAST", "UPPER", "BELOW", "ABOVE")
+
+
+def _spoken(terminals: Set[str], literals: Mapping[str, str]) -> str:
+    """The terminals in words, the most telling first."""
+    left, words = set(terminals), []
+    for kind, all_of in _KINDS:
+        if all_of <= left:
+            words.append(kind)
+            left -= all_of | _SILENT[kind]
+    for name in sorted((left - _NEVER) or left):
+        words.append(_SPOKEN.get(name) or f"'{literals[name]}'")
+    few = list(dict.fromkeys(words))
+    if len(few) > 4:
+        return ", ".join(few[:4]) + ", ..."
+    return ", ".join(few[:-1]) + " or " + few[-1] if len(few) > 1 else "".join(few)
+
+
+def _is_word(text: str, literals: Mapping[str, str]) -> bool:
+    """Whether it is a word of the language."""
+    return re.fullmatch("[a-z]+", text) is not None and text in literals.values()
+
+
+def _as_name(word: str, span: Span) -> Note:
+    return Note(f"'{word}' is a word of the language; as a name it is written `{word}`", span)
+
+
+def _notes(
+    text: str, terminal: str, before: str, wanted: Set[str], literals: Mapping[str, str], span: Span
+) -> list[Note]:
+    """The way out, where one can be seen."""
+    last = re.search(r"([a-z]+)([ \t]*)\Z", before)
+    if _is_word(text, literals) and "NAME" in wanted:
+        return [_as_name(text, span)]
+    if text == ":" and last and _is_word(last[1], literals):
+        word = Span(span.source, span.line, span.column - len(last[0]), len(last[1]))
+        return [_as_name(last[1], word)]
+    if terminal in _COMPARISONS and "AND" in wanted:
+        return [Note("comparisons do not chain: join two of them with 'and'", span)]
+    return [Note(_HABITS[text], span)] if text in _HABITS else []
+
+
+def report_token(
+    text: str,
+    terminal: str,
+    before: str,
+    wanted: Set[str],
+    literals: Mapping[str, str],
+    span: Span,
+    report: Report,
+) -> None:
+    """A word that cannot stand here. `before`: what is in front of it on its line.
+
+    `wanted` names the terminals that could stand here; `literals` has what they stand for.
+    """
+    if terminal == "DOC":
+        message = "a doc comment with nothing to speak of behind it; a plain comment begins with //"
+        report.error("syntax", message, span)
+        return
+    message = f"unexpected '{text[:80]}'; expected {_spoken(wanted, literals)}"
+    report.error("syntax", message, span, *_notes(text, terminal, before, wanted, literals, span))
+
+
+def report_end(wanted: Set[str], literals: Mapping[str, str], span: Span, report: Report) -> None:
+    """The file ends where it cannot."""
+    message = f"the file ends here; expected {_spoken(wanted, literals)}"
+    report.error("syntax", message, span)
+
+
+def report_character(char: str, behind: str, span: Span, report: Report) -> None:
+    """A character that begins no word. `behind`: what is behind it on its line."""
+    if char == '"':
+        control = '"' in behind
+        message = "a string that does not end on its line"
+        report.error("syntax", "a control character in a string" if control else message, span)
+        return
+    notes = [Note(_HABITS[char], span)] if char in _HABITS else []
+    report.error("syntax", f"unexpected character {char!r}", span, *notes)
