@@ -1,4 +1,5 @@
-"""Generated codecs against the same codecs written by hand for speed: S, 40 bytes of 12 scalars; M, 825 bytes of a network card.
+"""Generated codecs against the same codecs written by hand for speed: S, 40 bytes of 12 scalars;
+M, 825 bytes of a network card.
 
 The hand-fused code checks bounds and builds msgspec objects, as the generated code does.
 """

@@ -1,4 +1,6 @@
-"""How long commands take: `vmsc --help` against a bare interpreter, `vmsc check schemas/` in seconds."""
+"""How long commands take: `vmsc --help` against a bare interpreter, `vmsc check schemas/` in
+seconds.
+"""
 
 from __future__ import annotations
 

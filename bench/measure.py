@@ -1,4 +1,6 @@
-"""Side-by-side measurement: rounds interleaved, medians compared. Ratios, never absolute times between runs."""
+"""Side-by-side measurement: rounds interleaved, medians compared. Ratios, never absolute times
+between runs.
+"""
 
 from __future__ import annotations
 

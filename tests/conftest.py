@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the plugin host, schemas from text, and goldens that `--update` rewrites."""
+"""Fixtures for all tests: the plugin host, schemas from text, goldens that `--update` rewrites."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def report_of(host: Host) -> Callable[[str], list[Diagnostic]]:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Iterator[Callable[[Path, str], None]]:
-    """golden(path, text): the file holds this text. With `--update` it is made to, and the test fails."""
+    """golden(path, text): the file holds this text; with `--update` it is made to, and the test
+    fails.
+    """
     update: bool = request.config.getoption("--update")
     changed: list[Path] = []
 

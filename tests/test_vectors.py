@@ -104,9 +104,7 @@ def test_bad_wire_is_refused_with_its_place(examples: Examples, entry: Entry) ->
 
 
 @each("refused")
-def test_value_that_has_no_wire_is_refused_with_its_field(
-    examples: Examples, entry: Entry
-) -> None:
+def test_value_that_has_no_wire_is_refused_with_its_field(examples: Examples, entry: Entry) -> None:
     codec = examples.codec(entry)
     given = examples.given(entry)
     value = examples.value(entry)
@@ -116,7 +114,7 @@ def test_value_that_has_no_wire_is_refused_with_its_field(
         assert (found.value.code, found.value.field) == (entry.code, entry.field)
 
 
-# --- that nothing is left out -----------------------------------------------------------------------
+# --- that nothing is left out ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["vector", "bad", "refused"])

@@ -1,16 +1,18 @@
 """Read tests/vectors/*.toml: the wire promise, a file for each of schemas/examples.
 
-The bytes are worked out by hand from QEMU's format rules, or taken from a program that is named; no tool
-writes them, and a vector of an old version stays. Three kinds of entries:
+The bytes are worked out by hand from QEMU's format rules, or taken from a program that is named; no
+tool writes them, and a vector of an old version stays. Three kinds of entries:
 
     [[vector]]  value and wire stand for each other
-    [[bad]]     wire is refused: `code`, `field` (as `rx[3].len`) and `offset` of the DecodeError; with
-                `need`, it is Truncated, and asks for as many bytes
+    [[bad]]     wire is refused: `code`, `field` (as `rx[3].len`) and `offset` of the DecodeError;
+                with `need`, it is Truncated, and asks for as many bytes (code `param`:
+                a ParamError)
     [[refused]] value cannot be written: `code` and `field` of the EncodeError (code `param`:
                 a ParamError); `qemu_only`: the framed profile has no such law
 
-Each has `description` (the class), `from` (where the bytes come from) and, where they are needed, `title`,
-`version`, `params`. `wire` and `framed` are hex (and "ASCII") with a word beside every group of bytes:
+Each has `title`, `description` (the class), `from` (where the bytes come from) and, where they are
+needed, `version` and `params`. `wire` and `framed` are hex (and "ASCII") with a word beside every
+group of bytes:
 
     wire = '''
     00 00 01 02   # rx_count = 258
@@ -20,14 +22,14 @@ Each has `description` (the class), `from` (where the bytes come from) and, wher
 A value is written as its type wants it:
 
     numbers, bool, timer, bitmap words    numbers
-    f64                                   a number; hex of its 8 bytes where a number does not say it
+    f64                                   a number; hex of its bytes where a number does not do
     bytes, unused, opaque                 hex as above
     string8, string32                     text, or {hex = "ff"}
     a description                         a table; a field that is absent is left out
     a subsection's own version            the key "@version"
     lists, arrays, rounds of a loop       an array; "absent" for an absent element of a nullable one
     a tree                                an array of [key, value]
-    a choice                              {NAME = value}: the class, or the word for the type (u8, bytes, ...)
+    a choice                              {NAME = value}: the class, or the type's word (u8, ...)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A second opinion: draw a value of a description, and with it the bytes that QEMU would write.
 
-It reads the schema's meaning (vmsc.ir) and follows QEMU's rules (VMState's fields, subsections, lists)
-as plainly as they can be said. It knows neither plans nor generated code, but for the classes that the
-values are made of.
+It reads the schema's meaning (vmsc.ir) and follows QEMU's rules (VMState's fields, subsections,
+lists) as plainly as they can be said. It knows neither plans nor generated code, but for the
+classes that the values are made of.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from vmsc import ir
 from vmsc.expressions import evaluate
 
 __all__ = ["Drawn", "Model"]
+
+_NONE: Mapping[str, int] = types.MappingProxyType({})
+_ENDED = "@ended"  # stands among the lets of a loop's last round
 
 MANY = 40  # elements: more of them prove no more
 ROUNDS = 4
@@ -51,7 +54,7 @@ class Model:
     schema: ir.Schema
     modules: Mapping[str, types.ModuleType]
 
-    # --- what a description needs -------------------------------------------------------------------
+    # --- what a description needs -----------------------------------------------------------------
 
     def params(self, description: ir.Description) -> dict[str, Any]:
         return {p.name: self._param(p) for p in description.params}
@@ -70,7 +73,7 @@ class Model:
     def version(self, description: ir.Description) -> int:
         return int(self.draw(st.integers(description.minimum, description.version)))
 
-    # --- expressions ----------------------------------------------------------------------------------
+    # --- expressions ------------------------------------------------------------------------------
 
     def eval(self, expr: ir.Expr, scope: Scope) -> Any:
         """The expression's value; what is absent is 0, or empty."""
@@ -109,15 +112,15 @@ class Model:
         assume(found <= MANY or isinstance(expr, ir.Number))
         return found
 
-    # --- descriptions -----------------------------------------------------------------------------------
+    # --- descriptions -----------------------------------------------------------------------------
 
     def description(
         self,
         key: str,
         params: Mapping[str, Any],
         version: int,
-        forced: Mapping[str, int] = {},  # noqa: B006  (never written)
-        avoided: Mapping[str, int] = {},  # noqa: B006
+        forced: Mapping[str, int] = _NONE,
+        avoided: Mapping[str, int] = _NONE,
     ) -> Drawn:
         """A value and its bytes. `forced` fields have that value, `avoided` ones do not."""
         one = self.schema.descriptions[key]
@@ -153,7 +156,7 @@ class Model:
         for number in range(12 * ROUNDS):
             kept = dict(state)
             scope = Scope(state, 0)
-            body = self._body(one, scope, {}, {})
+            body = self._body(one, scope, _NONE, _NONE)
             ended = _ENDED in scope.lets
             if not ended and number >= ROUNDS:
                 state = kept  # try another round, which may be the last
@@ -276,7 +279,7 @@ class Model:
         scope.lets[item.name] = word
         return _packed(item.scalar, word)
 
-    # --- types ------------------------------------------------------------------------------------------
+    # --- types ------------------------------------------------------------------------------------
 
     def type(self, type_: ir.Type, scope: Scope, counts: frozenset[str]) -> Drawn:
         match type_:
@@ -360,8 +363,8 @@ class Model:
         self,
         use: ir.Use,
         scope: Scope,
-        forced: Mapping[str, int] = {},  # noqa: B006  (never written)
-        avoided: Mapping[str, int] = {},  # noqa: B006
+        forced: Mapping[str, int] = _NONE,
+        avoided: Mapping[str, int] = _NONE,
     ) -> Drawn:
         bound = {name: self.eval(e, scope) for name, e in use.arguments}
         version = use.version or self.schema.descriptions[use.key].version
@@ -387,9 +390,6 @@ class Model:
     def _row(self, scalar: ir.Scalar, count: int) -> Drawn:
         drawn = [self.type(scalar, Scope({}, 0), frozenset()) for _ in range(min(count, 6))]
         return _joined(drawn + drawn[-1:] * (count - len(drawn)))
-
-
-_ENDED = "@ended"
 
 
 def _joined(drawn: list[Drawn]) -> tuple[list[Any], bytes]:

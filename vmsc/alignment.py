@@ -7,13 +7,13 @@ names are the best hint. Of all alignments the cheapest is taken.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from vmsc import ir
-from vmsc.vmdesc import Entries
+from vmsc.vmdesc import Body, Entries, Field
 
-__all__ = ["Wanted", "align", "same_name"]
+__all__ = ["Wanted", "align", "folded", "same_name"]
 
 _RENAMED, _WRONG, _EXTRA, _MISSING = 4, 3, 6, 6
 _SUFFIX = re.compile(r"\[(\d+)\]$")
@@ -104,3 +104,38 @@ def _followed(
             (None if step == "extra" else wanted[i], None if step == "skip" else found[j])
         )
     return pairs[::-1]
+
+
+def folded(
+    description: ir.Description, body: Body, find: Mapping[str, ir.Description]
+) -> Body:
+    """The record, with a nested description's fields together where QEMU has them side by side.
+
+    The bytes are the same: a schema may give a name to a group of fields that are recorded as its
+    user's own.
+    """
+    for item in description.items:
+        if not isinstance(item, ir.Field) or not isinstance(item.type, ir.Use):
+            continue
+        called = find[item.type.key]
+        wires = {i.wire for i in called.items if isinstance(i, ir.Field | ir.Split)}
+        names = [f.name for f in body.fields]
+        inside = [i for i, name in enumerate(names) if name in wires]
+        if item.wire in names or called.kind == "loop" or 2 * len(inside) <= len(wires):
+            continue
+        first, end = inside[0], inside[-1] + 1
+        subs = {s.wire for s in called.subsections} - {s.wire for s in description.subsections}
+        taken = tuple(s for s in body.subsections if s.vmsd_name in subs)
+        nested = Body(called.wire, _version(item.type, called), body.fields[first:end], taken)
+        size = sum(f.count * f.size for f in nested.fields)
+        whole = Field(item.wire, "struct", size, struct=nested)
+        body = replace(
+            body,
+            fields=(*body.fields[:first], whole, *body.fields[end:]),
+            subsections=tuple(s for s in body.subsections if s not in taken),
+        )
+    return body
+
+
+def _version(use: ir.Use, called: ir.Description) -> int:
+    return called.version if use.version is None else use.version

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vmsc import ir
-from vmsc.alignment import Wanted, align, same_name
+from vmsc.alignment import Wanted, align, folded, same_name
 from vmsc.constraints import Constraint
 from vmsc.dump import expr_text, type_text
 from vmsc.evaluation import substitute, unknowns
@@ -29,6 +29,7 @@ from vmsc.vmdesc import Body, Entries, Field, entries
 
 __all__ = ["Fitting", "Misfit"]
 
+HARMLESS = ("name", "type")  # codes of misfits that do not change where anything lies
 _MAX_DEPTH = 128
 
 
@@ -98,6 +99,7 @@ class Fitting:
         if self.depth > _MAX_DEPTH:
             return
         self.depth += 1
+        body = folded(description, body, self.find)
         found = entries(body.fields)
         wanted = self._wanted(description, names)
         pairs = align(wanted, found, lambda w, e: self._plausible(w, e, names))
@@ -129,10 +131,14 @@ class Fitting:
         return result
 
     def _plausible(self, wanted: Wanted, found: Entries, names: Names) -> bool:
-        """Whether item and record could be the same by their sizes."""
+        """Whether item and record could be the same by their sizes; of twins, by all there is."""
         if isinstance(wanted.item, ir.Split):
             return found.size == wanted.item.scalar.size
         type_ = wanted.item.type
+        if wanted.twin is not None and same_name(wanted, found.name) is not None:
+            trial = Fitting(self.find, depth=self.depth)
+            trial.fit(type_, found, names, "")
+            return all(m.code in HARMLESS for m in trial.misfits)
         first = found.first
         if isinstance(type_, ir.Use) and first.struct is not None:
             return first.struct.vmsd_name == self.find[type_.key].wire

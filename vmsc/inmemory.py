@@ -13,7 +13,9 @@ __all__ = ["import_sources"]
 
 
 def import_sources(sources: Mapping[str, str], package: str) -> dict[str, types.ModuleType]:
-    """All modules of the sources (`std/pci.py` by its text), as parts of `package`; by dotted name."""
+    """All modules of the sources (`std/pci.py` by its text), as parts of `package`; by dotted
+    name.
+    """
     finder = _Finder(sources, package)
     sys.meta_path.insert(0, finder)
     try:

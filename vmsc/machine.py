@@ -185,7 +185,9 @@ class Settings:
         wanted = {p.name: p for p in params if not p.sticky}
         values: dict[str, Value] = {}
         entry = self._entry(name, instance, occurrence)
-        if entry is not None:
+        # A description without any parameter is another one than the file was written for, such as
+        # an imported one: it is let be.
+        if entry is not None and wanted:
             place = f"{self.machine.source}: section '{name}'"
             for key, value in entry.params.items():
                 if key not in wanted:

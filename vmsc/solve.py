@@ -58,12 +58,8 @@ class Solved:
 
 
 def device_keys(schema: ir.Schema) -> dict[str, str]:
-    """The keys of the schema's devices by QEMU's name; of two of one name the first."""
-    keys: dict[str, str] = {}
-    for description in schema.descriptions.values():
-        if description.kind == "device":
-            keys.setdefault(description.wire, description.key)
-    return keys
+    """The keys of the schema's devices by QEMU's name; of two of one name the later one."""
+    return {d.wire: d.key for d in schema.descriptions.values() if d.kind == "device"}
 
 
 def device_key(keys: Mapping[str, str], device: Device) -> str | None:

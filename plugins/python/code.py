@@ -14,8 +14,8 @@ from typing import assert_never
 from vmsc import ir
 
 __all__ = [
-    "Code", "Names", "attribute", "expression", "keyword_name", "param_name", "snake", "struct_code",
-    "wrapped",
+    "Code", "Names", "attribute", "expression", "keyword_name", "param_name", "snake",
+    "struct_code", "wrapped",
 ]  # fmt: skip
 
 _INDENT = "    "

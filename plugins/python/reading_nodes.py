@@ -343,8 +343,10 @@ class NodeReader:
         code(f"{end} = _w.place(buf, pos, {self.expr(window.length)})")
         code(f"{outer} = buf, size, final")
         code(f"buf, size, final = memoryview(buf)[:{end}], {end}, True")
+        after, self.final = self.final, "final"  # within the window, nothing follows
         with code.block("try:"):
             self.node(window.node, target)
+        self.final = after
         with code.block("except _Truncated as fault:"):
             code(f"raise _w.overrun(fault, {end}, 'the substream') from None")
         code(f"_w.leftover(pos, {end}, 'the substream') if pos != {end} else None")

@@ -406,15 +406,20 @@ def _check_clashes(plans: list[plan.Plan]) -> None:
             if first != member.name:
                 message = f"'{first}' and '{member.name}' are both called {attribute(member.name)}"
                 raise BackendError(message, member.span)
-        keywords: dict[str, str] = {}
-        for param in one.params:
-            other_name = keywords.setdefault(keyword_name(param.name), param.name)
-            if other_name != param.name:
-                message = f"'{other_name}' and '{param.name}' are both called {keyword_name(param.name)}"
-                raise BackendError(message, param.span)
-            if param.name in ("version", "final"):
-                message = f"a parameter called '{param.name}': the codec's functions have one already"
-                raise BackendError(message, param.span)
+        _check_keywords(one)
+
+
+def _check_keywords(one: plan.Plan) -> None:
+    seen: dict[str, str] = {}
+    for param in one.params:
+        word = keyword_name(param.name)
+        first = seen.setdefault(word, param.name)
+        if first != param.name:
+            message = f"'{first}' and '{param.name}' are both called {word}"
+            raise BackendError(message, param.span)
+        if param.name in ("version", "final"):
+            message = f"a parameter called '{param.name}': every codec has one of its own"
+            raise BackendError(message, param.span)
 
 
 def module_view(

@@ -96,7 +96,7 @@ def module_name(wire: str) -> str:
 
 @dataclass
 class Names:
-    """Gives every name once; a second like one gets a number. Case does not make names different."""
+    """Gives every name once; a second one gets a number. Case alone makes no difference."""
 
     used: set[str] = field(default_factory=set)
 

@@ -17,13 +17,13 @@ from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, EncodeError, ParamError, Truncated
 
 __all__ = [
-    "ARRAY", "BYTES", "FIXED", "Missing", "LIST", "NULL", "STRUCT", "SUBSECTION", "array", "array_header",
-    "bad_choice", "bad_choice_value", "bad_count", "bad_sum", "broken", "broken_value",
+    "ARRAY", "BYTES", "FIXED", "LIST", "Missing", "NULL", "STRUCT", "SUBSECTION", "array",
+    "array_header", "bad_choice", "bad_choice_value", "bad_count", "bad_sum", "broken", "broken_value",
     "bytes_item", "check_version", "closed", "count", "filled", "finished", "flag", "item",
     "item_header", "leftover", "listed", "loop_end", "marker", "masked", "no_stop", "not_here",
     "not_sticky", "numbers", "outside", "overrun", "param", "part", "peek", "place", "put_list",
-    "put_number", "put_numbers", "put_text", "renamed", "short", "size", "struct_item", "subsection_item",
-    "sum_is", "tag", "text", "text_limit", "unfit", "unknown_subsection", "word_param",
+    "put_number", "put_numbers", "put_text", "renamed", "short", "size", "struct_item",
+    "subsection_item", "sum_is", "tag", "text", "text_limit", "unfit", "unknown_subsection", "word_param",
 ]  # fmt: skip
 
 # Kinds of items in the framed profile; docs/framed-format.md.
@@ -463,7 +463,7 @@ def size(value: Any, wanted: int, field: str, what: str = "elements") -> None:
 
 
 def outside(fault: Exception, value: Any, fields: Sequence[tuple[str, str]]) -> EncodeError:
-    """Name the field of a run whose value its struct code cannot hold; `fields`: (attributes, code)."""
+    """Name the field of a run whose value its code cannot hold; `fields`: (attributes, code)."""
     for name, code in fields:
         one = operator.attrgetter(name)(value)
         values = list(one) if isinstance(one, list | tuple) else [one]
