@@ -62,7 +62,7 @@ soak: $(VENV)/.dev qemu
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 bench: $(VENV)/.dev
-	$(BIN)/python bench/commands.py
+	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/codecs.py
 
 goldens: $(VENV)/.dev

@@ -20,7 +20,8 @@ SCHEMA = json.loads((DATA.parent.parent / "docs" / "decode.schema.json").read_te
 
 def document(name: str) -> dict[str, Any]:
     parts = [to_part(entry, Room()) for entry in opened(state(name), answers(name))]
-    return json.loads(json.dumps({"vmsc-stream": 1, "parts": parts}))
+    whole: dict[str, Any] = json.loads(json.dumps({"vmsc-stream": 1, "parts": parts}))
+    return whole
 
 
 def test_there_are_the_machines_that_the_tests_speak_of() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from vmsc import ir
 from vmsc.vmdesc import Body, Entries, Field
 
-__all__ = ["Wanted", "align", "folded", "same_name"]
+__all__ = ["Wanted", "align", "folded", "may_vanish", "same_name"]
 
 _RENAMED, _WRONG, _EXTRA, _MISSING = 4, 3, 6, 6
 _SUFFIX = re.compile(r"\[(\d+)\]$")
@@ -100,15 +100,11 @@ def _followed(
     while i or j:
         step = way[i][j]
         i, j = i - (step != "extra"), j - (step != "skip")
-        pairs.append(
-            (None if step == "extra" else wanted[i], None if step == "skip" else found[j])
-        )
+        pairs.append((None if step == "extra" else wanted[i], None if step == "skip" else found[j]))
     return pairs[::-1]
 
 
-def folded(
-    description: ir.Description, body: Body, find: Mapping[str, ir.Description]
-) -> Body:
+def folded(description: ir.Description, body: Body, find: Mapping[str, ir.Description]) -> Body:
     """The record, with a nested description's fields together where QEMU has them side by side.
 
     The bytes are the same: a schema may give a name to a group of fields that are recorded as its
@@ -139,3 +135,22 @@ def folded(
 
 def _version(use: ir.Use, called: ir.Description) -> int:
     return called.version if use.version is None else use.version
+
+
+def may_vanish(item: ir.Field | ir.Split) -> bool:
+    """Whether QEMU records nothing of it where it has no elements."""
+    if not isinstance(item, ir.Field):
+        return False
+    match item.type:
+        case ir.Array(count=count, element=element):
+            low = (ir.expr_bounds(count) or (0, 0))[0]
+            while isinstance(element, ir.Array):
+                low = min(low, (ir.expr_bounds(element.count) or (0, 0))[0])
+                element = element.element
+            return low <= 0
+        case ir.Nullable(count=count) | ir.Bytes(length=count) | ir.Bitmap(bits=count):
+            return (ir.expr_bounds(count) or (0, 0))[0] <= 0
+        case ir.Within(length=count):
+            return (ir.expr_bounds(count) or (0, 0))[0] <= 0
+        case _:
+            return False

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vmsc import ir
-from vmsc.alignment import Wanted, align, folded, same_name
+from vmsc.alignment import Wanted, align, folded, may_vanish, same_name
 from vmsc.constraints import Constraint
 from vmsc.dump import expr_text, type_text
 from vmsc.evaluation import substitute, unknowns
@@ -29,8 +29,8 @@ from vmsc.vmdesc import Body, Entries, Field, entries
 
 __all__ = ["Fitting", "Misfit"]
 
-HARMLESS = ("name", "type")  # codes of misfits that do not change where anything lies
 _MAX_DEPTH = 128
+_MAX_FIELDS = 1 << 12  # of one description
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,11 @@ class Misfit:
     code: str
     expected: str
     found: str
+
+    @property
+    def harmless(self) -> bool:
+        """Whether everything lies where it would without it."""
+        return self.code in ("name", "type")
 
     def __str__(self) -> str:
         return f"{self.path}: {self.expected} expected, found {self.found} [{self.code}]"
@@ -101,6 +106,9 @@ class Fitting:
         self.depth += 1
         body = folded(description, body, self.find)
         found = entries(body.fields)
+        if len(found) > _MAX_FIELDS:
+            self.differs(path, "extra", f"at most {_MAX_FIELDS} fields", str(len(found)))
+            found = ()
         wanted = self._wanted(description, names)
         pairs = align(wanted, found, lambda w, e: self._plausible(w, e, names))
         self._pairs(description, pairs, names, path)
@@ -127,7 +135,7 @@ class Fitting:
             twins = wires.count(item.wire) > 1
             twin = sum(w.wire == item.wire for w in result) if twins else None
             present = presence(item, known)
-            result.append(Wanted(item.wire, twin, item, present, _may_vanish(item)))
+            result.append(Wanted(item.wire, twin, item, present, may_vanish(item)))
         return result
 
     def _plausible(self, wanted: Wanted, found: Entries, names: Names) -> bool:
@@ -138,7 +146,7 @@ class Fitting:
         if wanted.twin is not None and same_name(wanted, found.name) is not None:
             trial = Fitting(self.find, depth=self.depth)
             trial.fit(type_, found, names, "")
-            return all(m.code in HARMLESS for m in trial.misfits)
+            return all(m.harmless for m in trial.misfits)
         first = found.first
         if isinstance(type_, ir.Use) and first.struct is not None:
             return first.struct.vmsd_name == self.find[type_.key].wire
@@ -204,7 +212,7 @@ class Fitting:
         self, item: ir.Field | ir.Split, present: ir.Expr | None, names: Names, path: str
     ) -> None:
         empty: ir.Expr | None = None
-        if isinstance(item, ir.Field) and _may_vanish(item):
+        if isinstance(item, ir.Field) and may_vanish(item):
             match item.type:
                 case ir.Array():
                     empty = operation("==", count_of(item.type, names)[0], ir.Number(0))
@@ -382,22 +390,3 @@ def _names_of(item: ir.Field | ir.Split) -> tuple[str, ...]:
 
 def _presence_words(wanted: bool) -> tuple[str, str]:
     return ("no such field", "one") if wanted else ("the field", "none")
-
-
-def _may_vanish(item: ir.Field | ir.Split) -> bool:
-    """Whether QEMU records nothing of it where it has no elements."""
-    if not isinstance(item, ir.Field):
-        return False
-    match item.type:
-        case ir.Array(count=count, element=element):
-            low = (ir.expr_bounds(count) or (0, 0))[0]
-            while isinstance(element, ir.Array):
-                low = min(low, (ir.expr_bounds(element.count) or (0, 0))[0])
-                element = element.element
-            return low <= 0
-        case ir.Nullable(count=count) | ir.Bytes(length=count) | ir.Bitmap(bits=count):
-            return (ir.expr_bounds(count) or (0, 0))[0] <= 0
-        case ir.Within(length=count):
-            return (ir.expr_bounds(count) or (0, 0))[0] <= 0
-        case _:
-            return False

@@ -49,7 +49,7 @@ def _settings(entries: Iterable[Entry]) -> tuple[Setting, ...]:
             if other.value != value:
                 message = (
                     f"two sections '{event.name}' instance {event.instance} with different"
-                    f" '{name}' ({other.value!r} and {value!r}): a checkpoint cannot tell them apart"
+                    f" '{name}' ({other.value!r}, {value!r}): a checkpoint cannot tell them apart"
                 )
                 raise EncodeError(message, code="params")
     return tuple(found.values())

@@ -77,9 +77,7 @@ def names_for(use: ir.Use, called: ir.Description, names: Names) -> dict[tuple[s
     return inner
 
 
-def size_expr(
-    type_: ir.Type, names: Names, find: Mapping[str, ir.Description]
-) -> ir.Expr | None:
+def size_expr(type_: ir.Type, names: Names, find: Mapping[str, ir.Description]) -> ir.Expr | None:
     """The type's bytes; None where they hang on more than names (a list, string, subsection)."""
     match type_:
         case ir.Scalar(size=size):

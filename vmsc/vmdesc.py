@@ -86,7 +86,6 @@ class Device:
     fields: tuple[Field, ...] = ()
     subsections: tuple[Body, ...] = ()
 
-
     @property
     def size(self) -> int:
         """The payload's bytes, if the elements of an `array_len` are of one size."""
@@ -271,9 +270,7 @@ def _optional(at: _Object, key: str, place: str) -> int | None:
     return None if at.get(key) is None else _number(at, key, place)
 
 
-def _each(
-    at: _Object, key: str, place: str, make: Callable[[_Object, str], _T]
-) -> tuple[_T, ...]:
+def _each(at: _Object, key: str, place: str, make: Callable[[_Object, str], _T]) -> tuple[_T, ...]:
     value = _value(at, key, place)
     where = f"{place}.{key}".removeprefix(".")
     if not isinstance(value, list):

@@ -134,9 +134,7 @@ class Writer:
             at += run.count
         return lines
 
-    def _line(
-        self, item: Item, runs: Sequence[Run], count: int, array: bool, names: Names
-    ) -> Line:
+    def _line(self, item: Item, runs: Sequence[Run], count: int, array: bool, names: Names) -> Line:
         part = next((run.part for run in runs if run.part is not None), None)
         if part is None:
             type_, note = f"bytes[{count}]", "null pointers"

@@ -278,9 +278,7 @@ class _Writer:
         note = f"? {', '.join(doubts)}" if doubts else ""
         return [replace(line, when=when, since=since, note=note)]
 
-    def _typed(
-        self, field: _Field, name: str, owner: str, params: list[Line], plain: bool
-    ) -> Line:
+    def _typed(self, field: _Field, name: str, owner: str, params: list[Line], plain: bool) -> Line:
         if plain:
             return Line(f"unused[{field.size}]")
         if field.nested is not None:

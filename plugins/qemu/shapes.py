@@ -159,9 +159,7 @@ def merge(one: Shape, other: Shape) -> Shape | None:
     return replace(one, items=tuple(items), subsections=subsections)
 
 
-def _merge_subsections(
-    one: Sequence[Shape], other: Sequence[Shape]
-) -> tuple[Shape, ...] | None:
+def _merge_subsections(one: Sequence[Shape], other: Sequence[Shape]) -> tuple[Shape, ...] | None:
     """All subsections, in an order that is each one's."""
     merged = list(one)
     at = 0

@@ -130,8 +130,7 @@ def _notes(one: Solved) -> Iterator[str]:
         yield f"note: {section}: no schema describes it"
         return
     for misfit in one.solution.misfits:
-        yield f"warning: {section}: {misfit}"
+        yield f"{'note' if misfit.harmless else 'warning'}: {section}: {misfit}"
     for guess in one.solution.guesses:
         among = f"{guess.among} fit; {guess.taken} is taken"
         yield f"note: {section}: parameter '{guess.name}': {among}"
-

@@ -19,9 +19,7 @@ def runs(arguments: Sequence[str]) -> Callable[[], object]:
     """A task that runs a command and wants it to end well."""
 
     def task() -> object:
-        return subprocess.run(
-            arguments, check=True, capture_output=True, cwd=ROOT, timeout=60, stdin=subprocess.DEVNULL
-        )
+        return subprocess.run(arguments, check=True, capture_output=True, cwd=ROOT, timeout=60)
 
     return task
 
