@@ -63,7 +63,7 @@ soak: $(VENV)/.dev qemu
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/startup.py
-	$(BIN)/python bench/codecs.py
+	$(BIN)/python bench/generated.py
 
 goldens: $(VENV)/.dev
 	$(BIN)/pytest --update tests/test_errors.py tests/test_golden.py
