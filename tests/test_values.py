@@ -69,9 +69,7 @@ def judged(theirs: list[oracle.Section], entries: list[Entry]) -> tuple[Judged, 
         params = {**entry.params, "version": entry.event.version}
         value = entry.value()
         walked = leaves(library().schema, key, value, entry.params, section.version)
-        found.append(
-            Judged(section, entry.codec, params, bytes(entry.data), value, tuple(walked))
-        )
+        found.append(Judged(section, entry.codec, params, bytes(entry.data), value, tuple(walked)))
     return tuple(found)
 
 

@@ -3,7 +3,7 @@
 A constraint says that an expression lies within two numbers. Each parameter starts with all values
 that its bounds allow; constraints take values away, round after round, until none takes any more.
 An expression that only rises (or falls) with its one open parameter is inverted by bisection,
-others by trying all values where they are few.
+others by trying all values where they are few. Of what is left then, each value is probed.
 
 Law: the work is bounded whatever the expressions are. A constraint that nothing can meet is
 reported and left out.
@@ -19,11 +19,15 @@ from vmsc import ir
 from vmsc.dump import expr_text
 from vmsc.evaluation import Known, number_of, unknowns
 
-__all__ = ["Constraint", "Domain", "Value", "domain_of", "holds", "propagate", "size_of", "within"]
+__all__ = [
+    "Constraint", "Domain", "Value", "domain_of", "probed", "propagate", "size_of", "taken",
+    "within",
+]  # fmt: skip
 
 MAX_TRIES = 1 << 16  # values of one parameter that are tried one by one
 MAX_COMBINATIONS = 1 << 14  # of several parameters together
 MAX_ROUNDS = 100
+MAX_PROBES = 64  # values of a parameter that are tried against all constraints
 
 Value = int | str
 Domain = range | tuple[Value, ...]
@@ -66,11 +70,6 @@ def within(constraint: Constraint, values: Mapping[str, Value]) -> bool:
     except (ArithmeticError, ValueError):
         return False
     return constraint.low <= number <= constraint.high
-
-
-def holds(constraint: Constraint, values: Mapping[str, Value]) -> bool:
-    """`within`, where all its parameters have a value; otherwise it is not known to be broken."""
-    return any(name not in values for name in constraint.params) or within(constraint, values)
 
 
 # --- narrowing ------------------------------------------------------------------------------------
@@ -183,3 +182,30 @@ def propagate(
         if domains == before:
             break
     return domains, tuple(broken)
+
+
+def probed(
+    constraints: Sequence[Constraint], start: Mapping[str, Domain]
+) -> tuple[dict[str, Domain], tuple[Constraint, ...]]:
+    """`propagate`, then without the values that some constraint rules out once they are taken."""
+    domains, broken = propagate(constraints, start)
+    good = [c for c in constraints if c not in broken]
+    names = sorted({name for c in good for name in c.params})
+    for _ in range(MAX_ROUNDS):
+        before = dict(domains)
+        for name in names:
+            if 1 < size_of(domains[name]) <= MAX_PROBES:
+                fit = tuple(v for v in domains[name] if taken(good, domains, name, v) is not None)
+                if fit and len(fit) < size_of(domains[name]):
+                    domains, _ = propagate(good, {**domains, name: fit})
+        if domains == before:
+            break
+    return domains, broken
+
+
+def taken(
+    constraints: Sequence[Constraint], domains: Mapping[str, Domain], name: str, value: Value
+) -> dict[str, Domain] | None:
+    """What is left of all domains once a parameter has this value; None if that cannot be."""
+    left, broken = propagate(constraints, {**domains, name: (value,)})
+    return None if broken else left

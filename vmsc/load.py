@@ -183,8 +183,10 @@ class _Loader:
             self.report.error("too-deep", message, use.span)
         elif (path := self._find(use.module)) is None:
             hint = self.report.did_you_mean(use.module, use.span, self._near(use.module))
-            folders = ", ".join(f"'{root.as_posix()}'" for root in self.roots)
-            message = f"no schema '{use.module}' in {folders}"
+            shipped = shipped_schemas()
+            folders = [f"'{root.as_posix()}'" for root in self.roots if root != shipped]
+            where = " or ".join([*folders, "the schemas that come with vmsc"])
+            message = f"no schema '{use.module}' in {where}"
             self.report.error("unknown-module", message, use.span, *hint)
         else:
             self.add(self.paths.get(use.module, path), use.module, via)

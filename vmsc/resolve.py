@@ -173,7 +173,7 @@ class _Resolver:
         module = self.module if generics else names.module
         suffix = "".join(self.done[k].name for _, k in sorted(generics.items()))
         name = called(described).text + suffix
-        wire = described.wire or name
+        wire = described.wire if described.kind in ("device", "vmsd") else name
         scope = BodyScope(replace(names, generics=generics), self.report, self.find, None)
         version, minimum = resolve_versions(described, scope)
         if described.kind in ("device", "vmsd"):

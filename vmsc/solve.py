@@ -9,11 +9,19 @@ Values of fields are not recorded: an expression that hangs on one tells nothing
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vmsc import ir
-from vmsc.constraints import Constraint, Domain, Value, domain_of, propagate, size_of
-from vmsc.evaluation import unknowns
+from vmsc.constraints import (
+    MAX_PROBES,
+    Constraint,
+    Domain,
+    Value,
+    domain_of,
+    probed,
+    size_of,
+    taken,
+)
 from vmsc.fitting import Fitting, Misfit
 from vmsc.machine import Machine, SectionParams
 from vmsc.stream.lookup import names_of
@@ -104,9 +112,10 @@ def solve(schema: ir.Schema, key: str, device: Device) -> Solution:
         fitting.blob(description, body, names, description.wire)
     params = [p for p in description.params if not p.sticky]
     start = {p.name: domain_of(p) for p in params}
-    domains, broken = propagate(fitting.constraints, start)
-    misfits = [*fitting.misfits, *map(_misfit, broken)]
-    return _solution(params, start, domains, misfits, fitting.constraints)
+    domains, broken = probed(fitting.constraints, start)
+    misfits = (*fitting.misfits, *map(_misfit, broken))
+    good = [c for c in fitting.constraints if c not in broken]
+    return replace(_solution(params, start, domains, good), misfits=misfits)
 
 
 def _misfit(broken: Constraint) -> Misfit:
@@ -116,33 +125,41 @@ def _misfit(broken: Constraint) -> Misfit:
 def _solution(
     params: Sequence[ir.Param],
     start: Mapping[str, Domain],
-    domains: Mapping[str, Domain],
-    misfits: Sequence[Misfit],
+    domains: dict[str, Domain],
     constraints: Sequence[Constraint],
 ) -> Solution:
     values: dict[str, Value] = {}
     guesses: list[Guess] = []
     unresolved: list[str] = []
-    touched = {name for c in constraints for name in unknowns(c.expr, "param")}
+    touched = {name for c in constraints for name in c.params}
     for param in params:
         domain = domains[param.name]
+        narrowed = size_of(domain) < size_of(start[param.name])
         if size_of(domain) == 1:
             values[param.name] = _plain(param, domain[0])
-        elif size_of(domain) == size_of(start[param.name]) or param.name not in touched:
-            if param.default is None:
-                unresolved.append(param.name)
-        else:
-            taken = _plain(param, _chosen(param, domain))
-            values[param.name] = taken
-            guesses.append(Guess(param.name, taken, _shown(domain)))
-    return Solution(values, tuple(unresolved), tuple(guesses), tuple(misfits))
+        elif param.name in touched and narrowed:
+            value, domains = _chosen(param, domains, constraints)
+            values[param.name] = _plain(param, value)
+            guesses.append(Guess(param.name, values[param.name], _shown(domain)))
+        elif param.default is None:
+            unresolved.append(param.name)
+    return Solution(values, tuple(unresolved), tuple(guesses))
 
 
-def _chosen(param: ir.Param, domain: Domain) -> Value:
-    """The default where it fits, else the greatest: all that fit lay the section out alike."""
+def _chosen(
+    param: ir.Param, domains: dict[str, Domain], constraints: Sequence[Constraint]
+) -> tuple[Value, dict[str, Domain]]:
+    """The default where it fits, else the greatest that does: all lay the section out alike."""
+    domain = domains[param.name]
+    tail = domain[max(0, size_of(domain) - MAX_PROBES) :]
+    wanted: list[Value] = [*reversed(tail)]
     if isinstance(param.default, int | str) and param.default in domain:
-        return param.default
-    return domain[size_of(domain) - 1]
+        wanted.insert(0, param.default)
+    for value in wanted:
+        left = taken(constraints, domains, param.name, value)
+        if left is not None:
+            return value, left
+    return wanted[0], domains
 
 
 def _plain(param: ir.Param, value: Value) -> Value:
