@@ -181,7 +181,7 @@ device Uart as "uart" version 3 {
     idle:      opaque[1]                          // a qlist: it was empty; was 1 in this stream
     `tree`:    tree u64 => Slot
     blob:      bytes[256]
-    vq:        opaque[300]                        // a type of the device's own, "virtio"; was 300
+    vq: opaque[300] // a type of the device's own, "virtio"; was 300 in this stream
     map:       bitmap[128]                        // or fewer bits, of as many words
     name:      string8
 
@@ -229,6 +229,20 @@ def test_the_text_says_what_was_recorded_and_where_it_says_no_more(host: Host) -
     assert sorted(found) == sorted(f"{name}.vmsd" for name in wanted)
     for name, each in wanted.items():
         assert squeezed(found[f"{name}.vmsd"]) == squeezed(HEAD + each), name
+
+
+def test_forms_that_could_steal_each_others_subsections_stay_apart(
+    host: Host, tmp_path: Path
+) -> None:
+    vga = body("vga", field("sr", "uint8", 1), subsections=f"{{{body('vga.endian')}}}")
+    pci = body("vga", field("dev", "uint8", 1), struct("vga", 13, vga))
+    text = description(device("0000:00:02.0/vga", pci), device("vga", vga))
+    folder = write(tmp_path / "schemas", host.importers["stream"].run(text, {}))
+    check(folder, host)
+    *_, dev, inside, alone, _ = squeezed((folder / "vga.vmsd").read_text())
+    assert dev == "dev: u8 when shape == 0"
+    assert inside == "vga: VgaState when shape == 0"
+    assert alone == "shape_1: VgaState when shape == 1"
 
 
 def test_the_text_stands_in_columns(host: Host) -> None:
@@ -285,7 +299,7 @@ NIC = {
     "Fields": [
         dumped("core", 40, Description=INNER), dumped("mac", 6), dumped("rx", 0),
         dumped("old", 1, 3), dumped("new", 8, 4), dumped("never", 8, 6),
-        dumped("config", 256, exists=True), dumped("config", 4096, exists=True),
+        dumped("config", 256, exists=True), dumped("wide", 4096, exists=True),
         dumped("unused", 12),
     ],
     "Subsections": [{"name": "nic/rss", "version_id": 1, "minimum_version_id": 1,
@@ -318,7 +332,7 @@ use common
 device Nic as "nic" version 5 minimum 3 {
     param nic_rx_length: u32 max 1M
     param nic_has_config: bool
-    param nic_has_config2: bool
+    param nic_has_wide: bool
 
     core: Core // ? one, an array, a list or a tree
     mac: opaque[6] // ? 6 bytes in memory
@@ -327,7 +341,7 @@ device Nic as "nic" version 5 minimum 3 {
     new: u64 since 4 // ? 8 bytes in memory
     // never: since version 6, so never there
     config: opaque[256] when nic_has_config // ? 256 bytes in memory, there under a condition
-    config2: opaque[4096] as "config" when nic_has_config2 // ? 4096 bytes in memory, there under a condition
+    wide: opaque[4096] when nic_has_wide // ? 4096 bytes in memory, there under a condition
     unused[12]
 
     subsection "nic/rss" {

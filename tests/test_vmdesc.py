@@ -163,7 +163,7 @@ def test_the_description_is_found_at_a_streams_end(tmp_path: Path) -> None:
     with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as seen:
         with memoryview(seen) as view:
             assert find_vmdesc(view) == desc()
-        assert read_vmdesc(seen).devices[0].vmsd_name == "dev"
+            assert read_vmdesc(view).devices[0].vmsd_name == "dev"
 
 
 def test_of_several_descriptions_the_one_at_the_end_counts_and_else_the_last() -> None:

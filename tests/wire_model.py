@@ -25,7 +25,7 @@ __all__ = ["Drawn", "Model"]
 _NONE: Mapping[str, int] = types.MappingProxyType({})
 _ENDED = "@ended"  # stands among the lets of a loop's last round
 
-MANY = 40  # elements: more of them prove no more
+MANY, LONG = 40, 1 << 16  # elements, bytes: more of them prove no more
 ROUNDS = 4
 
 
@@ -108,8 +108,15 @@ class Model:
                 assert_never(expr)
 
     def count(self, expr: ir.Expr, scope: Scope) -> int:
-        found = int(self.eval(expr, scope))
+        """How many elements."""
+        found = self.size(expr, scope)
         assume(found <= MANY or isinstance(expr, ir.Number))
+        return found
+
+    def size(self, expr: ir.Expr, scope: Scope) -> int:
+        """How many bytes, or plain numbers."""
+        found = int(self.eval(expr, scope))
+        assume(found <= LONG or isinstance(expr, ir.Number))
         return found
 
     # --- descriptions -----------------------------------------------------------------------------
@@ -176,15 +183,16 @@ class Model:
         avoided: Mapping[str, int],
     ) -> bytes:
         wire = b""
-        counts = _counted(one)
+        small = _small(one)
         inner: dict[str, Drawn] = {}
         for index, item in enumerate(one.items):
             match item:
                 case ir.Field():
                     self._ahead(one.items[index + 1 :], item, scope, inner)
-                    wire += self._field(item, scope, counts, inner, forced, avoided)
+                    rest = one.items[index + 1 :]
+                    wire += self._field(item, scope, small, inner, forced, avoided, rest)
                 case ir.Split():
-                    wire += self._split(item, scope, counts)
+                    wire += self._split(item, scope, small)
                 case ir.Let(name=name, value=expr):
                     scope.lets[name] = self.eval(expr, scope)
                 case ir.Require(law=law):
@@ -223,10 +231,11 @@ class Model:
         self,
         item: ir.Field,
         scope: Scope,
-        counts: frozenset[str],
+        small: frozenset[str],
         inner: Mapping[str, Drawn],
         forced: Mapping[str, int],
         avoided: Mapping[str, int],
+        rest: tuple[ir.Item, ...],
     ) -> bytes:
         name = item.name
         if not self._present(item, scope):
@@ -236,18 +245,44 @@ class Model:
             low, high = self._bounds(item, scope)
             value = forced.get(name, inner.get(name, (None,))[0])
             if value is None:
-                value = self._number(low, high, name in counts)
+                value = self._number(low, high, name in small)
+                for _ in range(40):
+                    if self._has_arm(name, value, scope, rest):
+                        break
+                    value = self._number(low, high, name in small)
             assume(low <= value <= high and avoided.get(name) != value)
             wire = _packed(item.type, value)
         elif name in inner:
             value, wire = inner[name]
+        elif name in small and isinstance(item.type, ir.Array):
+            value, wire = self._row_of_bits(item.type, scope)
         else:
-            value, wire = self.type(item.type, scope, counts)
+            value, wire = self.type(item.type, scope, small)
         scope.fields[name] = value
         if item.sticky:
             assert isinstance(scope.params, dict)
             scope.params[name] = value
         return wire
+
+    def _has_arm(self, name: str, value: int, scope: Scope, rest: tuple[ir.Item, ...]) -> bool:
+        """Whether the choices that follow have arms, if the field has this value."""
+        ahead = Scope(scope.params, scope.version, {**scope.fields, name: value}, dict(scope.lets))
+        for item in rest:
+            try:
+                match item:
+                    case ir.Let(name=let, value=expr):
+                        ahead.lets[let] = self.eval(expr, ahead)
+                    case ir.Break(condition=condition) if self.eval(condition, ahead):
+                        return True
+                    case ir.Field(type=ir.Choice(on=on, arms=arms, otherwise=None)):
+                        labels = [x.encode() if isinstance(x, str) else x for x, _ in arms]
+                        if self.eval(on, ahead) not in [*labels, *(x for x, _ in arms)]:
+                            return False
+                    case _:
+                        pass
+            except KeyError:  # a field that is not drawn yet
+                pass
+        return True
 
     def _bounds(self, item: ir.Field, scope: Scope) -> tuple[int, int]:
         assert isinstance(item.type, ir.Scalar)
@@ -266,14 +301,14 @@ class Model:
             low, high = (bit, bit) if low <= bit <= high else (low, high)
         return int(self.draw(st.integers(low, high)))
 
-    def _split(self, item: ir.Split, scope: Scope, counts: frozenset[str]) -> bytes:
+    def _split(self, item: ir.Split, scope: Scope, small: frozenset[str]) -> bytes:
         if not self._present(item, scope):
             scope.fields |= {part.name: None for part in item.parts}
             scope.lets[item.name] = 0
             return b""
         word = self._number(*ir.scalar_bounds(item.scalar), False)
         for part in item.parts:
-            if part.name in counts and word & part.mask > 8 * (part.mask & -part.mask):
+            if part.name in small and word & part.mask > 8 * (part.mask & -part.mask):
                 word &= ~part.mask
             scope.fields[part.name] = word & part.mask
         scope.lets[item.name] = word
@@ -281,7 +316,7 @@ class Model:
 
     # --- types ------------------------------------------------------------------------------------
 
-    def type(self, type_: ir.Type, scope: Scope, counts: frozenset[str]) -> Drawn:
+    def type(self, type_: ir.Type, scope: Scope, small: frozenset[str]) -> Drawn:
         match type_:
             case ir.Scalar(name="f64"):
                 raw = self._bytes(8)
@@ -290,40 +325,40 @@ class Model:
                 number = self._number(*ir.scalar_bounds(type_), False)
                 return number, _packed(type_, number)
             case ir.Bytes(length=length) | ir.Padding(length=length):
-                return (raw := self._bytes(self.count(length, scope))), raw
+                return (raw := self._bytes(self.size(length, scope))), raw
             case ir.Opaque(length=length):
-                size = 3 if length is None else self.count(length, scope)
+                size = 3 if length is None else self.size(length, scope)
                 return (raw := self._bytes(size)), raw
             case ir.String(prefix=prefix, limit=limit):
                 size = self.draw(st.one_of(st.integers(0, min(limit, 4)), st.just(min(limit, 80))))
                 raw = self._bytes(size)
                 return raw, len(raw).to_bytes(prefix, "big") + raw
             case ir.Bitmap(bits=bits):
-                return self._row(ir.SCALARS["u64"], -(-self.count(bits, scope) // 64))
+                return self._row(ir.SCALARS["u64"], -(-self.size(bits, scope) // 64))
             case ir.Array(element=ir.Scalar() as element, count=count):
-                return self._row(element, self.count(count, scope))
+                return self._row(element, self.size(count, scope))
             case ir.Use():
                 return self._use(type_, scope)
             case ir.Choice():
-                return self.type(self._arm(type_, scope), scope, counts)
+                return self.type(self._arm(type_, scope), scope, small)
             case ir.Within(length=length, inner=inner):
-                value, wire = self.type(inner, scope, counts)
+                value, wire = self.type(inner, scope, small)
                 assume(self.eval(length, scope) == len(wire))
                 return value, wire
             case _:
-                return self._list(type_, scope, counts)
+                return self._list(type_, scope, small)
 
-    def _list(self, type_: ir.Type, scope: Scope, counts: frozenset[str]) -> Drawn:
+    def _list(self, type_: ir.Type, scope: Scope, small: frozenset[str]) -> Drawn:
         match type_:
             case ir.Array(element=element, count=count):
-                drawn = [self.type(element, scope, counts) for _ in range(self.count(count, scope))]
+                drawn = [self.type(element, scope, small) for _ in range(self.count(count, scope))]
                 return _joined(drawn)
             case ir.ListOf(element=element, tag=tag):
-                drawn = [self.type(element, scope, counts) for _ in self._some()]
+                drawn = [self.type(element, scope, small) for _ in self._some()]
                 return [v for v, _ in drawn], b"".join(bytes([tag]) + w for _, w in drawn) + b"\0"
             case ir.Tree(key=key, value=value):
                 pairs = [
-                    (self.type(key, scope, counts), self.type(value, scope, counts))
+                    (self.type(key, scope, small), self.type(value, scope, small))
                     for _ in self._some()
                 ]
                 wire = b"".join(b"\1" + k + v for (_, k), (_, v) in pairs)
@@ -387,6 +422,14 @@ class Model:
         some: bytes = self.draw(st.binary(min_size=min(size, 1), max_size=min(size, 8)))
         return some + some[-1:] * (size - len(some))
 
+    def _row_of_bits(self, array: ir.Array, scope: Scope) -> Drawn:
+        """An array that a law speaks of: of 0s and 1s if it is one of numbers."""
+        if not isinstance(array.element, ir.Scalar):
+            return self.type(array, scope, frozenset())
+        count = self.count(array.count, scope)
+        bits = [self.draw(st.integers(0, 1)) for _ in range(count)]
+        return bits, b"".join(_packed(array.element, bit) for bit in bits)
+
     def _row(self, scalar: ir.Scalar, count: int) -> Drawn:
         drawn = [self.type(scalar, Scope({}, 0), frozenset()) for _ in range(min(count, 6))]
         return _joined(drawn + drawn[-1:] * (count - len(drawn)))
@@ -431,11 +474,11 @@ def _names(one: ir.Description) -> list[str]:
     return names
 
 
-def _counted(one: ir.Description) -> frozenset[str]:
-    """The fields that say how long or how many others are; by way of `let`s, too."""
-    fields = [item for item in one.items if isinstance(item, ir.Field)]
-    exprs = [e for item in fields for e in ir.type_exprs(item.type)]
+def _small(one: ir.Description) -> frozenset[str]:
+    """The fields that had better be small: what says how many others are, and what laws speak of."""
+    exprs = [e for item in one.items if isinstance(item, ir.Field) for e in _lengths(item.type)]
     exprs += [e for sub in one.subsections for _, e in sub.use.arguments]
+    exprs += [item.law for item in one.items if isinstance(item, ir.Require)]
     lets = {item.name: item.value for item in one.items if isinstance(item, ir.Let)}
     found: set[str] = set()
     while exprs:
@@ -444,3 +487,9 @@ def _counted(one: ir.Description) -> frozenset[str]:
                 exprs.append(lets.pop(name))
             found.add(name)
     return frozenset(found)
+
+
+def _lengths(type_: ir.Type) -> tuple[ir.Expr, ...]:
+    """A type's expressions but for what a choice is made by."""
+    ons = {id(type_.on)} if isinstance(type_, ir.Choice) else set()
+    return tuple(e for e in ir.type_exprs(type_) if id(e) not in ons)

@@ -48,6 +48,7 @@ class _Field:
     conditional: bool
     size: int
     nested: _Description | None
+    whole: bool = False  # all of one form
 
 
 @dataclass(frozen=True)
@@ -138,9 +139,23 @@ def _devices(types: Mapping[str, _Description]) -> list[_Device]:
     for name, description in types.items():
         forms.setdefault(description.name, {}).setdefault(description, []).append(name)
     return [
-        _Device(wire, tuple(found), tuple(tuple(sorted(names)) for names in found.values()))
+        _Device(wire, _apart(tuple(found)), tuple(tuple(sorted(n)) for n in found.values()))
         for wire, found in sorted(forms.items())
     ]
+
+
+def _apart(forms: tuple[_Description, ...]) -> tuple[_Description, ...]:
+    """The forms; one with subsections as a description of its own, if another's could take them."""
+    inside = {inner.name for form in forms for inner in _nested(form)}
+    subsections = {sub.name for form in forms for sub in form.subsections}
+    if len(forms) == 1 or not any(sub.startswith(n) for sub in subsections for n in inside):
+        return forms
+    return tuple(_whole(i, form) if form.subsections else form for i, form in enumerate(forms))
+
+
+def _whole(number: int, form: _Description) -> _Description:
+    field = _Field(f"form_{number}", 0, False, 0, form, whole=True)
+    return replace(form, fields=(field,), subsections=())
 
 
 def _nested(description: _Description) -> Iterator[_Description]:
@@ -282,8 +297,8 @@ class _Writer:
         if plain:
             return Line(f"unused[{field.size}]")
         if field.nested is not None:
-            kind = self.names[field.nested]
-            return Line(name, kind, field.name, note="one, an array, a list or a tree")
+            note = "" if field.whole else "one, an array, a list or a tree"
+            return Line(name, self.names[field.nested], field.name, note=note)
         if field.size == 0:
             length = f"{snake(owner)}_{name}_length"
             params.append(Line(f"param {length}: u32 max 1M"))

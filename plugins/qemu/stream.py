@@ -129,7 +129,25 @@ def _devices(vmdesc: Vmdesc, data: bytes) -> dict[str, _Seen]:
         shape = shape_of(device) if device.vmsd_name else _open_code(wire, device, data)
         section = f"{device.name} instance {device.instance}"
         devices.setdefault(wire, _Seen(wire)).add(shape, section)
+    for seen in devices.values():
+        if len(seen.shapes) > 1 and _steals(seen.shapes):
+            seen.shapes = [_whole(i, shape) for i, shape in enumerate(seen.shapes)]
     return devices
+
+
+def _steals(shapes: Sequence[Shape]) -> bool:
+    """Whether a description within one shape could take another shape's subsection for its own."""
+    inside = {inner.name for shape in shapes for inner in nested(shape)}
+    subsections = {sub.name for shape in shapes for sub in shape.subsections}
+    return any(sub.startswith(name) for sub in subsections for name in inside)
+
+
+def _whole(number: int, shape: Shape) -> Shape:
+    """A shape with subsections as one description within the device: they stay together."""
+    if not shape.subsections:
+        return shape
+    item = Item(f"shape_{number}", False, (Run(1, shape),))
+    return Shape(shape.name, shape.version, (item,))
 
 
 def _open_code(wire: str, device: Device, data: bytes) -> Shape:
