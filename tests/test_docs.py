@@ -154,17 +154,11 @@ def assert_good(text: str, host: Host) -> None:
     helpers.compiled(load_text(text, report), host, report)
 
 
-SCHEMAS = [
-    pytest.param(block.text, id=f"{page.name}:{block.line}")
-    for page in READ
-    for block in blocks(page)
-    if block.language == "vmsd" and block.mark != "file"
-]
-
-
-@pytest.mark.parametrize("text", SCHEMAS)
-def test_a_schema_on_a_page_compiles(text: str, host: Host) -> None:
-    assert_good(text, host)
+@pytest.mark.parametrize("page", READ, ids=lambda page: page.name)
+def test_the_schemas_on_a_page_compile(page: Path, host: Host) -> None:
+    for block in blocks(page):
+        if block.language == "vmsd" and block.mark != "file":
+            assert_good(block.text, host)
 
 
 def indented(page: Path) -> list[str]:

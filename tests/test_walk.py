@@ -1,0 +1,71 @@
+"""The leaves of a value: over every construct of the language they tile the bytes that it stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from helpers import hexed
+from test_vectors import Examples, each, examples
+from vector_files import Entry
+
+from vmsc.evaluation import member_of
+from vmsc.ir import SCALARS
+from vmsc.walk import MARKS, Leaf, leaves
+
+__all__ = ["examples"]
+
+
+def walked(examples: Examples, entry: Entry) -> tuple[Any, bytes, list[Leaf]]:
+    value, wire = examples.value(entry), hexed(entry.wire)
+    key = f"examples.{entry.file}:{entry.description}"
+    given = examples.given(entry)
+    given.pop("version", None)
+    found = leaves(
+        examples.schema.schema, key, value, given, entry.version,
+        custom=lambda name, of: len(of) if isinstance(of, bytes) else 0,
+    )  # fmt: skip
+    return value, wire, list(found)
+
+
+@each("vector")
+def test_the_leaves_of_a_value_tile_its_bytes(examples: Examples, entry: Entry) -> None:
+    _, wire, found = walked(examples, entry)
+    end = 0
+    for leaf in found:
+        assert leaf.offset == end
+        end += leaf.size
+    assert end == len(wire)
+
+
+@each("vector")
+def test_a_leaf_holds_the_value_at_its_path(examples: Examples, entry: Entry) -> None:
+    value, wire, found = walked(examples, entry)
+    for leaf in found:
+        raw = wire[leaf.offset : leaf.offset + leaf.size]
+        if leaf.type in ("bytes", "padding", "opaque", "text"):
+            assert at(value, leaf.path) == raw, leaf
+        elif leaf.type in ("bool", "u8", "s8"):
+            number = at(value, leaf.path)
+            assert number is None or number % 256 == raw[0], leaf
+        else:
+            assert leaf.type in MARKS or leaf.size == SCALARS[leaf.type].size, leaf
+
+
+def at(value: Any, path: tuple[str | int, ...]) -> Any:
+    for part in path:
+        if isinstance(part, int):
+            value = value[part]
+        elif part in type(value).__struct_encode_fields__:
+            value = member_of(value, part)
+        else:
+            return None  # a word of which the value has the parts
+    return value
+
+
+def marks(examples: Examples, file: str, title: str) -> list[tuple[str, int]]:
+    """The marks among the leaves of a vector, with their sizes."""
+    from vector_files import entries
+
+    (entry,) = (e for e in entries("vector") if e.file == file and title in e.title)
+    return [(leaf.type, leaf.size) for leaf in walked(examples, entry)[2] if leaf.type in MARKS]
