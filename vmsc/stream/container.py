@@ -23,6 +23,7 @@ from vmsc.stream.events import (
     Event,
     FileHeader,
     Message,
+    Pages,
     Section,
     SectionKind,
     Trailing,
@@ -71,6 +72,8 @@ def frame_of(event: Event, payload: Buffer = b"", digest: bytes | None = None) -
             return Frame(Kind.DESCRIPTION, json)
         case Trailing(data=data):
             return Frame(Kind.TRAILING, data)
+        case Pages():
+            raise AssertionError("a section is framed whole, not in pieces")
         case _:
             assert_never(event)
 

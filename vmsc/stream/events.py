@@ -238,13 +238,5 @@ class Trailing(msgspec.Struct, frozen=True):
 
 
 Event = (
-    FileHeader
-    | Configuration
-    | Section
-    | Pages
-    | Command
-    | Message
-    | Eof
-    | Description
-    | Trailing
+    FileHeader | Configuration | Section | Pages | Command | Message | Eof | Description | Trailing
 )

@@ -26,6 +26,7 @@ from vmsc.stream.events import (
     FileHeader,
     Mark,
     Message,
+    Pages,
     Section,
     Trailing,
 )
@@ -74,6 +75,8 @@ def _event_bytes(event: Event, payload: Buffer) -> tuple[bytes, Buffer, bytes]:
             return struct.pack(">BI", Mark.DESCRIPTION, len(json)), json, b""
         case Trailing(data=data):
             return b"", data, b""
+        case Pages():
+            raise AssertionError("a section is written whole, not in pieces")
         case _:
             assert_never(event)
 
