@@ -242,7 +242,7 @@ def last_block(buf: Buffer, pos: int, form: RamFormat) -> str | None:
             pos += page
         else:
             item, pos = read_item(buf, pos, form)
-            if isinstance(item, Page) and item.block is not None:
+            if isinstance(item, Page) and not flags & _CONTINUE:
                 block = item.block
     return block
 
