@@ -23,6 +23,7 @@ from vmsc.stream.events import (
     Eof,
     Event,
     FileHeader,
+    Gap,
     Message,
     Pages,
     Section,
@@ -92,6 +93,8 @@ def to_part(entry: Entry, room: Room) -> dict[str, Any] | None:
             return {"part": "description", **_text(json)}
         case Trailing(data=data):
             return {"part": "trailing", "bytes": data.hex()}
+        case Gap(data=data, reason=reason):
+            return {"part": "gap", "bytes": data.hex(), "reason": reason}
 
 
 def _inside(event: Section | Command | Eof) -> dict[str, bool]:
@@ -167,6 +170,8 @@ class _Back:
                 return Description(0, text), b""
             case "trailing":
                 return Trailing(0, _hex(part, "bytes")), b""
+            case "gap":
+                return Gap(0, _hex(part, "bytes"), ""), b""
             case _:
                 raise _refuse(f"unknown part '{kind}'")
 

@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.reading import Input, file_argument, opened, reading_options, refuse
+from vmsc.cli.reading import (
+    ROOM,
+    Input,
+    file_argument,
+    opened,
+    reading_options,
+    refuse,
+    report_gaps,
+)
+from vmsc.stream.events import Pages
 
 if TYPE_CHECKING:
-    from vmsc.opened import Entry
+    from vmsc.entry import Entry
 
 __all__ = ["command"]
 
-_COLUMNS = ("offset", "length", "kind", "id", "name", "inst", "vers", "fields", "class")
+_COLUMNS = ("offset", "length", "kind", "id", "name", "inst", "vers", "class")
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
@@ -43,26 +52,27 @@ def _facts(entry: Entry) -> dict[str, Any]:
     return facts
 
 
-def _row(facts: dict[str, Any], fields: int | None) -> list[str]:
+def _row(facts: dict[str, Any], counted: bool) -> list[str]:
     name = facts.get("name") or facts.get("command") or facts.get("message") or ""
     shown = [facts["offset"], facts.get("length", ""), facts["kind"], facts.get("id", ""), name]
     shown += [facts.get("instance", ""), facts.get("version", "")]
-    return [*map(str, shown), "" if fields is None else str(fields), facts.get("class", "")]
+    shown += [facts.get("class", "")]
+    return [*map(str, shown), *([str(facts.get("fields", ""))] if counted else [])]
 
 
 def _print_table(rows: list[list[str]]) -> None:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     right = {"offset", "length", "id", "inst", "vers", "fields"}
     for row in rows:
         cells = [
             cell.rjust(width) if column in right else cell.ljust(width)
-            for cell, width, column in zip(row, widths, _COLUMNS, strict=True)
+            for cell, width, column in zip(row, widths, rows[0], strict=True)
         ]
         click.echo("  ".join(cells).rstrip())
 
 
 def _fields(entry: Entry) -> int | None:
-    from vmsc.opened import count_fields
+    from vmsc.entry import count_fields
     from vmsc.stream.events import Section
 
     event = entry.event
@@ -78,31 +88,37 @@ def _summary(kinds: dict[str, int]) -> str:
 @click.command("info")
 @file_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--fields", "counted", is_flag=True, help="How many fields each section has, too.")
 @reading_options
-def command(file: str, as_json: bool, **options: Any) -> None:
+def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
     """List what FILE holds (a QEMU stream or a framed checkpoint; - is standard input).
 
     One line for each section: where it begins, its payload's length, kind, id, name, instance,
-    version, how many fields it has, and how its length is known. Below them, for a framed
-    checkpoint, the frames by kind.
+    version, and how its length is known. Below them, for a framed checkpoint, the frames by kind.
+    A FILE that ends early or goes wrong is shown as far as it is good.
     """
     given = Input(file, **options)
-    rows = [list(_COLUMNS)]
+    rows = [[*_COLUMNS, "fields"] if counted else [*_COLUMNS]]
     frames: dict[str, int] = {}
     try:
         with refuse(file):
-            for entry in opened(given, deep=not as_json):
+            for entry in opened(given, deep=counted, room=ROOM):
+                if isinstance(entry.event, Pages):
+                    continue
                 facts = _facts(entry)
+                if counted and (fields := _fields(entry)) is not None:
+                    facts["fields"] = fields
                 if as_json:
                     click.echo(json.dumps(facts))
                     continue
-                rows.append(_row(facts, _fields(entry)))
+                rows.append(_row(facts, counted))
                 frames[_frame_kind(entry)] = frames.get(_frame_kind(entry), 0) + 1
     finally:
         if not as_json and len(rows) > 1:
             _print_table(rows)
     if not as_json and frames and given.file != "-":
         _print_frames(given.file, frames)
+    report_gaps(given)
 
 
 def _frame_kind(entry: Entry) -> str:

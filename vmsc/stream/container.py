@@ -22,6 +22,7 @@ from vmsc.stream.events import (
     Eof,
     Event,
     FileHeader,
+    Gap,
     Message,
     Pages,
     Section,
@@ -70,7 +71,7 @@ def frame_of(event: Event, payload: Buffer = b"", digest: bytes | None = None) -
             return Frame(Kind.EOF)
         case Description(json=json):
             return Frame(Kind.DESCRIPTION, json)
-        case Trailing(data=data):
+        case Trailing(data=data) | Gap(data=data):
             return Frame(Kind.TRAILING, data)
         case Pages():
             raise AssertionError("a section is framed whole, not in pieces")

@@ -21,6 +21,7 @@ __all__ = [
     "Eof",
     "Event",
     "FileHeader",
+    "Gap",
     "Mark",
     "Message",
     "Pages",
@@ -226,6 +227,18 @@ class Description(msgspec.Struct, frozen=True):
         return 5 + len(self.json)
 
 
+class Gap(msgspec.Struct, frozen=True):
+    """Bytes that could not be read, up to where a stream's next part seems to begin, and why."""
+
+    offset: int
+    data: bytes
+    reason: str
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+
 class Trailing(msgspec.Struct, frozen=True):
     """Bytes after everything that a stream is made of."""
 
@@ -238,5 +251,6 @@ class Trailing(msgspec.Struct, frozen=True):
 
 
 Event = (
-    FileHeader | Configuration | Section | Pages | Command | Message | Eof | Description | Trailing
-)
+    FileHeader | Configuration | Section | Pages | Command | Message | Eof | Description | Gap
+    | Trailing
+)  # fmt: skip
