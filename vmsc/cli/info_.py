@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,7 +64,7 @@ def _row(facts: dict[str, Any], counted: bool) -> list[str]:
 
 def _print_table(rows: list[list[str]]) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    right = {"offset", "length", "id", "inst", "vers", "fields"}
+    right = {"offset", "length", "id", "inst", "vers", "fields", "number"}
     for row in rows:
         cells = [
             cell.rjust(width) if column in right else cell.ljust(width)
@@ -98,6 +100,8 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
     A FILE that ends early or goes wrong is shown as far as it is good.
     """
     given = Input(file, **options)
+    if file != "-" and _aside(Path(file), as_json):
+        return
     rows = [[*_COLUMNS, "fields"] if counted else [*_COLUMNS]]
     frames: dict[str, int] = {}
     try:
@@ -121,6 +125,50 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
     report_gaps(given)
 
 
+def _aside(file: Path, as_json: bool) -> bool:
+    """List what is no stream and goes along with one: answers, or a multifd channel."""
+    from vmsc.stream.multifd import is_channel
+    from vmsc.stream.returning import looks_like_answers
+
+    with file.open("rb") as handle:
+        start = handle.read(4)
+    rows: list[list[Any]] = [["offset", "length", "kind", "number", "name"]]
+    try:
+        with refuse(str(file)):
+            if looks_like_answers(start):
+                rows.extend(_answers(file))
+            elif is_channel(start):
+                rows.extend(_packets(file))
+            else:
+                return False
+    finally:
+        if as_json:
+            for row in rows[1:]:
+                click.echo(json.dumps(dict(zip(rows[0], row, strict=True))))
+        elif len(rows) > 1:
+            _print_table([[str(cell) for cell in row] for row in rows])
+    return True
+
+
+def _answers(file: Path) -> Iterator[list[Any]]:
+    from vmsc.stream.returning import read_answers
+
+    for one in read_answers(file.read_bytes()):
+        yield [one.offset, one.size, "answer", one.number, one.name]
+
+
+def _packets(file: Path) -> Iterator[list[Any]]:
+    from vmsc.stream.multifd import ChannelReader
+
+    reader = ChannelReader()
+    with file.open("rb") as handle:
+        while data := handle.read(ROOM):
+            for one in reader.feed(data):
+                kind = "sync" if one.sync else "packet"
+                yield [one.offset, one.size, kind, one.number, one.block]
+    reader.close()
+
+
 def _frame_kind(entry: Entry) -> str:
     from vmsc.runtime.frame import Kind
     from vmsc.stream.container import frame_of
@@ -131,8 +179,6 @@ def _frame_kind(entry: Entry) -> str:
 
 
 def _print_frames(file: str, frames: dict[str, int]) -> None:
-    from pathlib import Path
-
     from vmsc.opened import is_framed
 
     with Path(file).open("rb") as handle:
