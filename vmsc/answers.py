@@ -10,25 +10,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vmsc.library import Library
-from vmsc.machine import Machine, Settings, Value, load_machine, parse_given
+from vmsc.machine import Machine, SectionParams, Settings, Value, load_machine, parse_given
 from vmsc.runtime.codec import Buffer, Param
-from vmsc.solve import solve_stream
 from vmsc.vmdesc import Body, Device, Field, Vmdesc, VmdescError, find_vmdesc, read_vmdesc
 
 __all__ = ["StreamAnswers", "open_answers"]
 
+PAGE_SIZE = 4096  # where the description says none
+
 
 @dataclass
 class StreamAnswers:
-    """The parameters for one stream. `described`: its JSON description, or why there is none
-    that can be read.
+    """The parameters for one stream. `described`: its JSON description, or None if there is none
+    that can be read; one that arrives later is `taken_in`, and until then answers may be missing
+    that are not so for good.
     """
 
     settings: Settings
     library: Library
     described: Vmdesc | None
-    solved: Settings | None = None
+    complete: bool = True
+    solved: dict[tuple[str, int, int], Settings] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+
+    def take_in(self, described: Vmdesc | None) -> None:
+        """The description is here now, or will not come any more."""
+        self.described, self.complete = described, True
 
     def params_for(
         self, name: str, instance: int, occurrence: int, wanted: Sequence[Param]
@@ -36,15 +43,23 @@ class StreamAnswers:
         """The values for this section. Raises MachineError for one that its parameter cannot
         have.
         """
+        if not wanted:
+            return {}
         given = self.settings.params_for(name, instance, occurrence, wanted)
         names = {p.name for p in wanted}
         self.taken |= {str(g) for g in self.settings.given if g.name in names and g.matches(name)}
         if self.described is None or all(p.name in given for p in wanted):
             return given
-        if self.solved is None:
-            machine, _ = solve_stream(self.library.schema, self.described)
-            self.solved = Settings(machine)
-        return {**self.solved.params_for(name, instance, occurrence, wanted), **given}
+        known = self._solved(self.described, name, instance, occurrence)
+        return {**known.params_for(name, instance, occurrence, wanted), **given}
+
+    def _solved(self, described: Vmdesc, name: str, instance: int, occurrence: int) -> Settings:
+        """What the description tells of one section; solved when it is asked for."""
+        at = (name, instance, occurrence)
+        if at not in self.solved:
+            values = _values(self.library, described, *at)
+            self.solved[at] = Settings(Machine((SectionParams(name, None, values),)))
+        return self.solved[at]
 
     def untaken(self) -> list[str]:
         """Those `--param`s that no section had a use for, as they were given."""
@@ -56,8 +71,29 @@ class StreamAnswers:
         """
         if self.described is None:
             return None
-        same = [d for d in self.described.devices if (d.name, d.instance) == (name, instance)]
-        return _size(same[occurrence]) if occurrence < len(same) else None
+        device = _device(self.described, name, instance, occurrence)
+        return None if device is None else _size(device)
+
+
+def _device(described: Vmdesc, name: str, instance: int, occurrence: int) -> Device | None:
+    """The description of a section. A checkpoint begins with the first of its name again."""
+    same = [d for d in described.devices if (d.name, d.instance) == (name, instance)]
+    return same[occurrence % len(same)] if same else None
+
+
+def _values(
+    library: Library, described: Vmdesc, name: str, instance: int, occurrence: int
+) -> Mapping[str, Value]:
+    from vmsc.solve import device_key, device_keys, solve
+
+    if name == "ram":  # it is not in the description; its page size is
+        size = described.page_size
+        return {"page_size": PAGE_SIZE if size is None else size}
+    device = _device(described, name, instance, occurrence)
+    key = None if device is None else device_key(device_keys(library.schema), device)
+    if device is None or key is None:
+        return {}
+    return solve(library.schema, key, device).values
 
 
 def _size(of: Device | Body) -> int:
@@ -73,14 +109,19 @@ def _field_size(entry: Field) -> int:
 
 
 def open_answers(
-    data: Buffer, library: Library, given: Sequence[str] = (), machine: Path | None = None
+    data: Buffer | None,
+    library: Library,
+    given: Sequence[str] = (),
+    machine: Path | None = None,
 ) -> StreamAnswers:
-    """Answers for the stream that is all of `data`.
+    """Answers for the stream that is all of `data`; None: it is still to arrive.
 
     Raises MachineError for settings that cannot be used, OSError for a file that cannot be read.
     """
     loaded = Machine() if machine is None else load_machine(machine)
     settings = Settings(loaded, tuple(map(parse_given, given)))
+    if data is None:
+        return StreamAnswers(settings, library, None, complete=False)
     return StreamAnswers(settings, library, _described(data))
 
 
@@ -89,7 +130,7 @@ def _described(data: Buffer) -> Vmdesc | None:
     lacks is named later.
     """
     try:
-        text = find_vmdesc(bytes(data)) if len(data) else None
+        text = find_vmdesc(data) if len(data) else None
         return None if text is None else read_vmdesc(text)
     except VmdescError:
         return None

@@ -425,7 +425,7 @@ def sum_is(value: Sequence[Any], member: str, total: int, offset: int | None = N
     for each in value:
         if found >= total:
             message = "the elements reach the total before the last one"
-        found += getattr(each, member)
+        found += getattr(each, member) or 0  # absent counts as 0
     if found != total:
         message = f"the elements add up to {found}, expected {total}"
     if message and offset is None:

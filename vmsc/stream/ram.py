@@ -18,7 +18,7 @@ from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import ParamError, Truncated
 from vmsc.stream.configuration import Machine
 from vmsc.stream.fields import be16, be32, be64, refuse, string8, want
-from vmsc.stream.state import Measure, Paused, SectionHeader
+from vmsc.stream.state import Full, Measure, Paused, SectionHeader
 
 __all__ = [
     "Block",
@@ -28,6 +28,7 @@ __all__ = [
     "RamFormat",
     "RamItem",
     "Sync",
+    "last_block",
     "ram_format",
     "ram_measure",
     "read_item",
@@ -60,13 +61,11 @@ class RamFormat(msgspec.Struct, frozen=True):
     """What the wire does not say.
 
     `ignore_shared`: the capability x-ignore-shared is on (the configuration says so), and every
-    block carries an address. `huge`: the blocks whose page size is sent (postcopy-ram, where a
-    block's pages are not the host's). `block`: the block that "the same as before" means at first.
+    block carries an address. `block`: the block that "the same as before" means at first.
     """
 
     page_size: int = 4096
     ignore_shared: bool = False
-    huge: frozenset[str] = frozenset()
     block: str | None = None
 
 
@@ -161,8 +160,12 @@ def _block_list(buf: Buffer, at: int, total: int, form: RamFormat) -> tuple[Bloc
         name, pos = string8(buf, pos, "block")
         length, pos = be64(buf, pos, "length"), pos + 8
         page_size = address = None
-        if name in form.huge:
-            page_size, pos = be64(buf, pos, "page_size"), pos + 8
+        if length > left:
+            raise refuse(
+                "bad-blocks",
+                f"block '{name}' of {length} bytes where {left} of the total {total} are left",
+                start,
+            )
         if form.ignore_shared:
             address, pos = be64(buf, pos, "address"), pos + 8
         if length > left:
@@ -171,9 +174,20 @@ def _block_list(buf: Buffer, at: int, total: int, form: RamFormat) -> tuple[Bloc
                 f"block '{name}' of {length} bytes where {left} of the total {total} are left",
                 start,
             )
+        elif _is_page_size(buf, pos, form.page_size):
+            page_size, pos = be64(buf, pos, "page_size"), pos + 8
         left -= length
         blocks.append(Block(name, length, page_size, address))
     return BlockList(at, total, tuple(blocks)), pos
+
+
+def _is_page_size(buf: Buffer, pos: int, page: int) -> bool:
+    """Whether a block's page size stands here, as where postcopy is possible and its pages are
+    not the host's. Neither a name nor a page's word looks like one: no name is empty, and no word
+    is without flags.
+    """
+    want(buf, pos, 1, "block")
+    return buf[pos] == 0 and be64(buf, pos, "word") & (page - 1) == 0
 
 
 def walk_ram(buf: Buffer, pos: int, form: RamFormat) -> Iterator[RamItem]:
@@ -188,17 +202,20 @@ def walk_ram(buf: Buffer, pos: int, form: RamFormat) -> Iterator[RamItem]:
                 return
 
 
-def _advance(buf: Buffer, pos: int, form: RamFormat) -> tuple[int, bool]:
-    """As far as whole items go, and whether that is the payload's end. The common words first."""
+def _advance(buf: Buffer, pos: int, form: RamFormat, limit: int) -> tuple[int, bool]:
+    """As far as whole items go, and whether that is the payload's end. The common words first.
+
+    It stops at the first item that begins at `limit` or later.
+    """
     mask = form.page_size - 1
     plain, zeroed, eos = int(Flag.PAGE) | _CONTINUE, int(Flag.ZERO) | _CONTINUE, int(Flag.EOS)
     unpack, size, page = _WORD.unpack_from, len(buf), 8 + form.page_size
-    while pos + 8 <= size:
+    while pos + 8 <= size and pos < limit:
         flags = unpack(buf, pos)[0] & mask
-        if flags == plain and pos + page <= size:
-            pos += page
-        elif flags == zeroed and pos + 9 <= size:
+        if flags == zeroed and pos + 9 <= size:
             pos += 9
+        elif flags == plain and pos + page <= size:
+            pos += page
         elif flags == eos:
             return pos + 8, True
         else:
@@ -207,6 +224,27 @@ def _advance(buf: Buffer, pos: int, form: RamFormat) -> tuple[int, bool]:
             except Truncated:
                 break
     return pos, False
+
+
+def last_block(buf: Buffer, pos: int, form: RamFormat) -> str | None:
+    """The block that the last page of the items from `pos` on is of: what the next part means by
+    "the same as before".
+    """
+    block = form.block
+    mask = form.page_size - 1
+    plain, zeroed = int(Flag.PAGE) | _CONTINUE, int(Flag.ZERO) | _CONTINUE
+    unpack, size, page = _WORD.unpack_from, len(buf), 8 + form.page_size
+    while pos < size:
+        flags = unpack(buf, pos)[0] & mask
+        if flags == zeroed:
+            pos += 9
+        elif flags == plain:
+            pos += page
+        else:
+            item, pos = read_item(buf, pos, form)
+            if isinstance(item, Page) and not flags & _CONTINUE:
+                block = item.block
+    return block
 
 
 def ram_measure(form: RamFormat) -> Measure:
@@ -218,9 +256,12 @@ def ram_measure(form: RamFormat) -> Measure:
         )
 
     def measure(header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
-        end, whole = _advance(buf, pos + header.done, form)
+        limit = len(buf) if header.room is None else pos + header.room
+        end, whole = _advance(buf, pos + header.done, form, limit)
         if whole:
             return end
+        if header.room is not None and end >= limit:
+            raise Full(end - pos)
         try:
             read_item(buf, end, form)
         except Truncated as error:
