@@ -42,7 +42,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("plugins",),
     ("cache",),
     ("library",),
-    ("answers", "opened"),
+    ("entry", "answers"),
+    ("binding",),
+    ("opened", "resynced"),
+    ("arriving",),
     ("jsonform", "document", "framing"),
     ("cli",),
 )

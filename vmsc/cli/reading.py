@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import mmap
 import shutil
@@ -170,13 +171,19 @@ def _whole(given: Input, data: Buffer, deep: bool, room: int | None) -> Iterator
         _all_taken(given, answers)
 
 
+def _next_piece() -> bytes:
+    """What standard input has now, at most a piece; empty at its end."""
+    source = sys.stdin.buffer
+    return source.read1(_PIECE) if isinstance(source, io.BufferedReader) else source.read(_PIECE)
+
+
 def _arriving(given: Input, start: bytes, deep: bool, room: int) -> Iterator[Entry]:
     from vmsc.answers import open_answers
     from vmsc.arriving import arriving
 
     library = library_of(given)
     answers = open_answers(None, library, given.params, given.machine)
-    pieces = itertools.chain([start], iter(lambda: sys.stdin.buffer.read1(_PIECE), b""))
+    pieces = itertools.chain([start], iter(_next_piece, b""))
     yield from watched(arriving(pieces, answers, hold=given.hold, deep=deep, room=room), None)
     _all_taken(given, answers)
 

@@ -121,7 +121,7 @@ def _zstd() -> Inflate:
     source = _Refilled()
     limit = 1 << 27  # of the window, which is memory
     reader = zstandard.ZstdDecompressor(max_window_size=limit).stream_reader(
-        source, read_size=1 << 16
+        cast("IO[bytes]", source), read_size=1 << 16
     )
 
     def inflate(data: bytes, size: int) -> bytes:
