@@ -190,7 +190,7 @@ def test_a_guest_of_four_gigabytes_takes_no_more(command: str, tmp_path: Path) -
 def measured(command: str, pages: int, raw_every: int, folder: Path) -> tuple[float, int]:
     """The most MB that `vmsc COMMAND -` had resident, and its exit status."""
     more = ["--ram-to", str(folder / "ram")] if command == "decode" else []
-    arguments = [BIN / "vmsc", command, "-", "--machine", machine_file("pc"), *more]
+    arguments = [str(BIN / "vmsc"), command, "-", "--machine", str(machine_file("pc")), *more]
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=out)
     assert process.stdin is not None

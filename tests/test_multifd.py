@@ -46,7 +46,8 @@ CHANNELS = (
 
 def fed(channels: Sequence[bytes], seed: int = 0, most: int = 3000, **options: int) -> list[Packet]:
     """All packets, the channels fed side by side in random pieces."""
-    rng, found = random.Random(seed), []
+    rng = random.Random(seed)
+    found: list[Packet] = []
     several = Multifd(len(channels), **options)
     left = dict(enumerate(channels))
     while left:

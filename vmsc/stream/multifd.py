@@ -17,6 +17,7 @@ import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import IO, cast
 
 import msgspec
 
