@@ -18,7 +18,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from vmsc import ir
-from vmsc.expressions import evaluate
+from vmsc.arithmetic import evaluate
 
 __all__ = ["Drawn", "Model"]
 

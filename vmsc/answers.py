@@ -12,30 +12,51 @@ from pathlib import Path
 from vmsc.library import Library
 from vmsc.machine import Machine, SectionParams, Settings, Value, load_machine, parse_given
 from vmsc.runtime.codec import Buffer, Param
-from vmsc.vmdesc import Body, Device, Field, Vmdesc, VmdescError, find_vmdesc, read_vmdesc
+from vmsc.vmdesc import (
+    Device,
+    Vmdesc,
+    VmdescError,
+    find_vmdesc,
+    read_vmdesc,
+    recorded_page_size,
+    recorded_sizes,
+)
 
 __all__ = ["StreamAnswers", "open_answers"]
-
-PAGE_SIZE = 4096  # where the description says none
 
 
 @dataclass
 class StreamAnswers:
-    """The parameters for one stream. `described`: its JSON description, or None if there is none
-    that can be read; one that arrives later is `taken_in`, and until then answers may be missing
-    that are not so for good.
+    """The parameters for one stream. `text`: its JSON description, None if there is none; one that
+    arrives later is `taken_in`, and until then answers may be missing that are not so for good.
     """
 
     settings: Settings
     library: Library
-    described: Vmdesc | None
+    text: bytes | None = None
     complete: bool = True
+    parsed: Vmdesc | None = None
+    sizes: dict[tuple[str, int], list[int]] | None = None
     solved: dict[tuple[str, int, int], Settings] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
-    def take_in(self, described: Vmdesc | None) -> None:
+    def take_in(self, text: bytes | None) -> None:
         """The description is here now, or will not come any more."""
-        self.described, self.complete = described, True
+        self.text, self.complete = text, True
+
+    @property
+    def described(self) -> Vmdesc | None:
+        """The description. One that cannot be read answers nothing; what then lacks is named."""
+        if self.parsed is None and self.text is not None:
+            try:
+                self.parsed = read_vmdesc(self.text)
+            except VmdescError:
+                self.text = None
+        return self.parsed
+
+    @property
+    def given(self) -> bool:
+        return bool(self.settings.given or self.settings.machine.sections)
 
     def params_for(
         self, name: str, instance: int, occurrence: int, wanted: Sequence[Param]
@@ -48,7 +69,11 @@ class StreamAnswers:
         given = self.settings.params_for(name, instance, occurrence, wanted)
         names = {p.name for p in wanted}
         self.taken |= {str(g) for g in self.settings.given if g.name in names and g.matches(name)}
-        if self.described is None or all(p.name in given for p in wanted):
+        if self.text is None or all(p.name in given for p in wanted):
+            return given
+        if name == "ram" and (size := recorded_page_size(self.text)):
+            return {"page_size": size, **given}
+        if self.described is None:
             return given
         known = self._solved(self.described, name, instance, occurrence)
         return {**known.params_for(name, instance, occurrence, wanted), **given}
@@ -69,10 +94,10 @@ class StreamAnswers:
         """The payload's length as the description has it, for a section that no schema
         describes.
         """
-        if self.described is None:
-            return None
-        device = _device(self.described, name, instance, occurrence)
-        return None if device is None else _size(device)
+        if self.sizes is None:
+            self.sizes = {} if self.text is None else recorded_sizes(self.text)
+        same = self.sizes.get((name, instance))
+        return same[occurrence % len(same)] if same else None
 
 
 def _device(described: Vmdesc, name: str, instance: int, occurrence: int) -> Device | None:
@@ -86,26 +111,11 @@ def _values(
 ) -> Mapping[str, Value]:
     from vmsc.solve import device_key, device_keys, solve
 
-    if name == "ram":  # it is not in the description; its page size is
-        size = described.page_size
-        return {"page_size": PAGE_SIZE if size is None else size}
     device = _device(described, name, instance, occurrence)
     key = None if device is None else device_key(device_keys(library.schema), device)
     if device is None or key is None:
         return {}
     return solve(library.schema, key, device).values
-
-
-def _size(of: Device | Body) -> int:
-    """Bytes of the fields, and of the subsections with their headers."""
-    total = sum(map(_field_size, of.fields))
-    for sub in of.subsections:
-        total += 1 + 1 + len(sub.vmsd_name.encode()) + 4 + _size(sub)
-    return total
-
-
-def _field_size(entry: Field) -> int:
-    return entry.size * (1 if entry.array_len is None else entry.array_len)
 
 
 def open_answers(
@@ -121,16 +131,5 @@ def open_answers(
     loaded = Machine() if machine is None else load_machine(machine)
     settings = Settings(loaded, tuple(map(parse_given, given)))
     if data is None:
-        return StreamAnswers(settings, library, None, complete=False)
-    return StreamAnswers(settings, library, _described(data))
-
-
-def _described(data: Buffer) -> Vmdesc | None:
-    """The description at the stream's end. One that cannot be read answers nothing; what then
-    lacks is named later.
-    """
-    try:
-        text = find_vmdesc(data) if len(data) else None
-        return None if text is None else read_vmdesc(text)
-    except VmdescError:
-        return None
+        return StreamAnswers(settings, library, complete=False)
+    return StreamAnswers(settings, library, find_vmdesc(data) if len(data) else None)

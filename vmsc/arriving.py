@@ -21,7 +21,7 @@ from vmsc.runtime.errors import ParamError
 from vmsc.stream.events import Pages, Section
 from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Measure, State
-from vmsc.vmdesc import MAX_SIZE, Vmdesc, VmdescError, read_vmdesc
+from vmsc.vmdesc import MAX_SIZE, VmdescError, read_vmdesc
 
 __all__ = ["HOLD", "arriving"]
 
@@ -38,7 +38,7 @@ class _Watch:
         self._seen = 0
         self._found: tuple[int, int] | None = None  # where the JSON lies, or will
 
-    def found(self, held: bytes | bytearray) -> Vmdesc | None:
+    def found(self, held: bytes | bytearray) -> bytes | None:
         """The description, once it is whole. `held` only ever grows."""
         while True:
             if self._found is None:
@@ -55,10 +55,12 @@ class _Watch:
             if end > len(held):
                 return None
             self._found = None
+            text = bytes(held[start:end])
             try:
-                return read_vmdesc(bytes(held[start:end]))
+                read_vmdesc(text)
             except VmdescError:
                 continue
+            return text
 
 
 def arriving(

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from vmsc import ir
-from vmsc.dump import expr_text
 from vmsc.evaluation import Known, number_of, unknowns
+from vmsc.irtext import expr_text
 
 __all__ = [
     "Constraint", "Domain", "Value", "domain_of", "probed", "propagate", "size_of", "taken",
@@ -25,9 +25,9 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_TRIES = 1 << 16  # values of one parameter that are tried one by one
-MAX_COMBINATIONS = 1 << 14  # of several parameters together
-MAX_ROUNDS = 100
-MAX_PROBES = 64  # values of a parameter that are tried against all constraints
+MAX_COMBINATIONS = 1 << 11  # of several parameters together
+MAX_ROUNDS = 16
+MAX_PROBES = 32  # values of a parameter that are tried against all constraints
 
 Value = int | str
 Domain = range | tuple[Value, ...]

@@ -35,6 +35,11 @@ class Answers(Protocol):
     def recorded_size(self, name: str, instance: int, occurrence: int) -> int | None: ...
 
     @property
+    def given(self) -> bool:
+        """Whether the user has given values, which count before what is recorded."""
+        ...
+
+    @property
     def complete(self) -> bool:
         """Whether no more answers will come: what is not known now stays unknown."""
         ...
@@ -45,7 +50,8 @@ class Entry:
     """One event. A section has its payload (`data`: QEMU's bytes, or framed ones where
     `framed`), its codec (None where no description covers it) and the parameters that go with
     it. Pages have their bytes and an EOS behind them: a payload that stands by itself; so has a
-    section of which pages were given out before.
+    section of which pages were given out before. `known`: the size class, where the codec was not
+    loaded.
     """
 
     event: Event
@@ -53,6 +59,12 @@ class Entry:
     codec: Codec | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     framed: bool = False
+    known: str = ""
+
+    @property
+    def size_class(self) -> str:
+        """How the section's length is known."""
+        return self.codec.size if self.codec is not None else self.known or "opaque"
 
     def value(self) -> Value:
         """The section's value. Raises DecodeError, located in the file, or ParamError."""

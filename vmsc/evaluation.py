@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from vmsc import ir
-from vmsc.expressions import evaluate
+from vmsc.arithmetic import evaluate
 from vmsc.runtime.errors import ParamError
 
 __all__ = [

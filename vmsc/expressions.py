@@ -6,15 +6,15 @@ a codec. The law that they keep: whatever the operands are, within theirs, the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Final, Protocol, assert_never
 
 from vmsc import ir, syntax
+from vmsc.arithmetic import COMPARE, COMPUTE, evaluate
 from vmsc.diag import Report
 from vmsc.source import Span
 
 __all__ = [
-    "FUNCTIONS", "INVALID", "Scope", "as_written", "evaluate", "is_text", "resolve_expr",
+    "FUNCTIONS", "INVALID", "Scope", "as_written", "is_text", "resolve_expr",
     "resolve_number", "spoken",
 ]  # fmt: skip
 
@@ -36,60 +36,6 @@ class Scope(Protocol):
     def member(self, of: ir.Expr, name: syntax.Name) -> ir.Expr | None: ...
     def version(self, span: Span) -> ir.Expr | None: ...
     def words(self, param: str) -> tuple[str, ...]: ...
-
-
-# --- values ---------------------------------------------------------------------------------------
-
-_COMPARE: dict[str, Callable[[int, int], bool]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
-
-_COMPUTE: dict[str, Callable[[int, int], int]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
-    "<<": lambda a, b: a << b,
-    ">>": lambda a, b: a >> b,
-    "&": lambda a, b: a & b,
-    "|": lambda a, b: a | b,
-    "^": lambda a, b: a ^ b,
-    "ceil_div": lambda a, b: -(-a // b),
-    "align": lambda a, b: -(-a // b) * b,
-    "bit": lambda a, b: a >> b & 1,
-}
-
-
-def evaluate(op: str, values: Sequence[int]) -> int:
-    """One operation on numbers; the meaning that every backend's code must have.
-
-    Raises ZeroDivisionError, or ValueError for a negative shift: the compiler lets neither through.
-    """
-    match op:
-        case "and":
-            return int(all(values))
-        case "or":
-            return int(any(values))
-        case "not":
-            return int(not values[0])
-        case "~":
-            return ~values[0]
-        case "min":
-            return min(values)
-        case "max":
-            return max(values)
-        case "-" if len(values) == 1:
-            return -values[0]
-        case _ if op in _COMPARE:
-            return int(_COMPARE[op](values[0], values[1]))
-        case _:
-            return _COMPUTE[op](values[0], values[1])
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -361,7 +307,7 @@ def _range(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
             low, high = int(same), int(not apart)
             return (low, high) if op == "==" else (1 - high, 1 - low)
         case "<" | "<=" | ">" | ">=":
-            compared = [int(_COMPARE[op](x, y)) for x in a for y in b]
+            compared = [int(COMPARE[op](x, y)) for x in a for y in b]
             return min(compared), max(compared)
         case "min" | "max":
             pick = min if op == "min" else max
@@ -380,7 +326,7 @@ def _range(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
         case "bit":
             return 0, 1
         case _:  # monotonous in each operand: the extremes are at the corners
-            corners = [_COMPUTE[op](x, y) for x in a for y in b]
+            corners = [COMPUTE[op](x, y) for x in a for y in b]
             return min(corners), max(corners)
 
 

@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vmsc import ir
-from vmsc.cache import Index, cached, digest_of, load_schema, store
-from vmsc.load import shipped_schemas
+from vmsc.cache import Index, Place, cached, digest_of, load_schema, store
 from vmsc.runtime.codec import Codec
+from vmsc.shipped import shipped_schemas
 from vmsc.stream.lookup import names_of
+
+if TYPE_CHECKING:
+    from vmsc import ir
 
 __all__ = ["Library", "LibraryError", "open_library"]
 
@@ -44,8 +47,8 @@ class Shelf:
     load: Callable[[str], types.ModuleType]
     schema: Callable[[], ir.Schema]
 
-    def codec(self, where: tuple[str, str]) -> Codec:
-        module, name = where
+    def codec(self, where: Place) -> Codec:
+        module, name, _ = where
         codec = self.load(module).CODECS[name]
         assert isinstance(codec, Codec)
         return codec
@@ -78,6 +81,14 @@ class Library:
                 if each in shelf.index.devices:
                     yield shelf.codec(shelf.index.devices[each])
 
+    def size_class(self, name: str) -> str | None:
+        """The size class of a section, without loading its codec; None: no schema describes it."""
+        for each in names_of(name):
+            for shelf in self.shelves:
+                if each in shelf.index.devices:
+                    return shelf.index.devices[each][2]
+        return None
+
     def vmsd(self, name: str) -> Codec | None:
         """The codec of a description that is no section, such as the configuration."""
         shelves = (s for s in self.shelves if name in s.index.vmsds)
@@ -86,6 +97,8 @@ class Library:
     @cached_property
     def schema(self) -> ir.Schema:
         """What all schemas mean; a device that is on several shelves counts on the first."""
+        from vmsc import ir
+
         modules: list[ir.Module] = []
         descriptions: dict[str, ir.Description] = {}
         for shelf in reversed(self.shelves):
@@ -144,9 +157,9 @@ def _compile(paths: Sequence[Path], plugins: Sequence[str]) -> _Made:
         if one.module not in compiled.asked:
             continue
         if one.kind == "device":
-            index.devices[one.wire] = (one.module, one.name)
+            index.devices[one.wire] = (one.module, one.name, one.size_class)
         elif one.kind == "vmsd":
-            index.vmsds.setdefault(one.wire, (one.module, one.name))
+            index.vmsds.setdefault(one.wire, (one.module, one.name, one.size_class))
     return _Made(index, {a.path: a.text for a in artifacts}, compiled.schema)
 
 

@@ -9,17 +9,16 @@ import re
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 
 from vmsc import syntax
 from vmsc.diag import Note, Report
 from vmsc.parse import MAX_SIZE, parse
+from vmsc.shipped import shipped_schemas
 from vmsc.source import Source, Span
 
-__all__ = ["Loaded", "load", "load_text", "shipped_schemas"]
+__all__ = ["Loaded", "load", "load_text"]
 
 SUFFIX = ".vmsd"
 MAX_BYTES = 4 * MAX_SIZE  # UTF-8 takes up to four a character
@@ -33,12 +32,6 @@ class Loaded:
 
     files: tuple[syntax.File, ...]
     asked: tuple[str, ...]
-
-
-@cache
-def shipped_schemas() -> Path:
-    """The folder of the schemas that come with vmsc."""
-    return Path(str(files("vmsc.schemas") / "std")).parent
 
 
 # --- names ----------------------------------------------------------------------------------------

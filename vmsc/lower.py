@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from vmsc import ir, plan
-from vmsc.dump import expr_text, layout_text
+from vmsc.dump import layout_text
 from vmsc.ir import is_optional
+from vmsc.irtext import expr_text
 from vmsc.sizeclass import plan_extent
 
 __all__ = ["MAX_ROW", "lower"]

@@ -41,7 +41,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
                 "kind": event.kind.name.lower(), "id": event.id, "name": event.name,
                 "instance": event.instance, "version": event.version,
                 "payload": event.payload, "length": event.length,
-                "class": entry.codec.size if entry.codec else "opaque",
+                "class": entry.size_class,
             }  # fmt: skip
         case Command():
             facts |= {"kind": "command", "command": event.name, "length": len(event.data)}
@@ -102,6 +102,7 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
     given = Input(file, **options)
     if file != "-" and _aside(Path(file), as_json):
         return
+    framed = file != "-" and _is_framed(Path(file))
     rows = [[*_COLUMNS, "fields"] if counted else [*_COLUMNS]]
     frames: dict[str, int] = {}
     try:
@@ -116,12 +117,13 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
                     click.echo(json.dumps(facts))
                     continue
                 rows.append(_row(facts, counted))
-                frames[_frame_kind(entry)] = frames.get(_frame_kind(entry), 0) + 1
+                if framed:
+                    frames[_frame_kind(entry)] = frames.get(_frame_kind(entry), 0) + 1
     finally:
         if not as_json and len(rows) > 1:
             _print_table(rows)
-    if not as_json and frames and given.file != "-":
-        _print_frames(given.file, frames)
+    if frames and not as_json:
+        click.echo(f"a framed checkpoint; frames: {_summary(frames)}")
     report_gaps(given)
 
 
@@ -169,6 +171,13 @@ def _packets(file: Path) -> Iterator[list[Any]]:
     reader.close()
 
 
+def _is_framed(file: Path) -> bool:
+    from vmsc.opened import is_framed
+
+    with file.open("rb") as handle:
+        return is_framed(handle.read(4))
+
+
 def _frame_kind(entry: Entry) -> str:
     from vmsc.runtime.frame import Kind
     from vmsc.stream.container import frame_of
@@ -176,11 +185,3 @@ def _frame_kind(entry: Entry) -> str:
     if entry.framed:
         return "section"
     return Kind(frame_of(entry.event).kind).name.lower()
-
-
-def _print_frames(file: str, frames: dict[str, int]) -> None:
-    from vmsc.opened import is_framed
-
-    with Path(file).open("rb") as handle:
-        if is_framed(handle.read(4)):
-            click.echo(f"a framed checkpoint; frames: {_summary(frames)}")

@@ -8,9 +8,11 @@ before" lasts across sections and checkpoints, so a page's block may be unknown 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from enum import IntFlag
+from functools import cache
 
 import msgspec
 
@@ -207,16 +209,13 @@ def _advance(buf: Buffer, pos: int, form: RamFormat, limit: int) -> tuple[int, b
 
     It stops at the first item that begins at `limit` or later.
     """
-    mask = form.page_size - 1
-    plain, zeroed, eos = int(Flag.PAGE) | _CONTINUE, int(Flag.ZERO) | _CONTINUE, int(Flag.EOS)
-    unpack, size, page = _WORD.unpack_from, len(buf), 8 + form.page_size
+    mask, eos = form.page_size - 1, int(Flag.EOS)
+    run, unpack, size = _same_block(form.page_size), _WORD.unpack_from, len(buf)
+    whole = min(size, limit)
     while pos + 8 <= size and pos < limit:
-        flags = unpack(buf, pos)[0] & mask
-        if flags == zeroed and pos + 9 <= size:
-            pos += 9
-        elif flags == plain and pos + page <= size:
-            pos += page
-        elif flags == eos:
+        if (pages := run.match(buf, pos, whole)) is not None:
+            pos = pages.end()
+        elif unpack(buf, pos)[0] & mask == eos:
             return pos + 8, True
         else:
             try:
@@ -226,24 +225,29 @@ def _advance(buf: Buffer, pos: int, form: RamFormat, limit: int) -> tuple[int, b
     return pos, False
 
 
+@cache
+def _same_block(page_size: int) -> re.Pattern[bytes]:
+    """A run of the most common items: plain and zero pages of the same block as before."""
+    high = bytes(b for b in range(256) if not (b << 8) & (page_size - 1))
+    some = b"[" + b"".join(b"\\x%02x" % b for b in high) + b"]"
+    plain, zeroed = int(Flag.PAGE) | _CONTINUE, int(Flag.ZERO) | _CONTINUE
+    item = b".{6}%b(?:\\x%02x.|\\x%02x.{%d})" % (some, zeroed, plain, page_size)
+    return re.compile(b"(?:%b)++" % item, re.DOTALL)
+
+
 def last_block(buf: Buffer, pos: int, form: RamFormat) -> str | None:
     """The block that the last page of the items from `pos` on is of: what the next part means by
     "the same as before".
     """
-    block = form.block
-    mask = form.page_size - 1
-    plain, zeroed = int(Flag.PAGE) | _CONTINUE, int(Flag.ZERO) | _CONTINUE
-    unpack, size, page = _WORD.unpack_from, len(buf), 8 + form.page_size
-    while pos < size:
-        flags = unpack(buf, pos)[0] & mask
-        if flags == zeroed:
-            pos += 9
-        elif flags == plain:
-            pos += page
-        else:
-            item, pos = read_item(buf, pos, form)
-            if isinstance(item, Page) and not flags & _CONTINUE:
-                block = item.block
+    block, run = form.block, _same_block(form.page_size)
+    while pos < len(buf):
+        if (pages := run.match(buf, pos)) is not None:
+            pos = pages.end()
+            continue
+        item, pos = read_item(buf, pos, form)
+        if isinstance(item, Page) and item.block is not None:
+            block = item.block
+            form = msgspec.structs.replace(form, block=block)
     return block
 
 
