@@ -14,14 +14,16 @@ import oracle
 import pytest
 from streams_at_hand import DATA, MACHINES, answers, library, opened, state
 
+from vmsc import ir
 from vmsc.answers import open_answers
 from vmsc.evaluation import member_of
 from vmsc.opened import Entry
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import EncodeError
-from vmsc.solve import device_keys
+from vmsc.solve import devices_by_name
 from vmsc.stream.events import Section, SectionKind
 from vmsc.stream.lookup import names_of
+from vmsc.targets import meant
 from vmsc.walk import MARKS, Leaf, leaves
 
 # QEMU's word for a type, and ours.
@@ -56,8 +58,8 @@ def like(name: str) -> bytes:
 
 
 @cache
-def keys() -> dict[str, str]:
-    return device_keys(library().schema)
+def devices() -> dict[str, list[ir.Description]]:
+    return devices_by_name(library().schema)
 
 
 def judged(theirs: list[oracle.Section], entries: list[Entry]) -> tuple[Judged, ...]:
@@ -65,10 +67,11 @@ def judged(theirs: list[oracle.Section], entries: list[Entry]) -> tuple[Judged, 
     ours = [e for e in entries if isinstance(e.event, Section) and e.event.kind == SectionKind.FULL]
     for section, entry in zip(theirs, ours, strict=True):
         assert entry.codec is not None and isinstance(entry.event, Section)
-        key = next(keys()[n] for n in names_of(section.name) if n in keys())
+        named = next(devices()[n] for n in names_of(section.name) if n in devices())
+        (device,) = meant(named, section.version, "")
         params = {**entry.params, "version": entry.event.version}
         value = entry.value()
-        walked = leaves(library().schema, key, value, entry.params, section.version)
+        walked = leaves(library().schema, device.key, value, entry.params, section.version)
         found.append(Judged(section, entry.codec, params, bytes(entry.data), value, tuple(walked)))
     return tuple(found)
 
