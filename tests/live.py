@@ -39,16 +39,17 @@ class QemuError(Exception):
     """QEMU did not start, refused, failed or was too slow; the message holds what it said."""
 
 
-def qemu_binary() -> str | None:
-    """The path of QEMU, if there is one; QEMU_SYSTEM in the environment names another."""
-    return shutil.which(os.environ.get("QEMU_SYSTEM", "qemu-system-x86_64"))
+def qemu_binary(target: str = "x86_64") -> str | None:
+    """The path of this target's QEMU, if there is one; QEMU_SYSTEM names another for x86_64."""
+    name = f"qemu-system-{target}"
+    return shutil.which(os.environ.get("QEMU_SYSTEM", name) if target == "x86_64" else name)
 
 
-def require_qemu() -> str:
+def require_qemu(target: str = "x86_64") -> str:
     """The path of QEMU. Without it the test is skipped, and in CI it fails: CI must have one."""
-    if (binary := qemu_binary()) is not None:
+    if (binary := qemu_binary(target)) is not None:
         return binary
-    reason = "qemu-system-x86_64 is not installed"
+    reason = f"qemu-system-{target} is not installed"
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -223,6 +224,7 @@ def running(
     *,
     memory_mb: int = 32,
     machine: str = "pc",
+    target: str = "x86_64",
     timeout: float = 60.0,
     incoming: bool = False,
     environment: Mapping[str, str] | None = None,
@@ -236,7 +238,7 @@ def running(
         ours, theirs = socket.socketpair()
         stack.enter_context(ours)
         command = [
-            require_qemu(), "-M", machine, "-accel", "tcg", "-m", str(memory_mb),
+            require_qemu(target), "-M", machine, "-accel", "tcg", "-m", str(memory_mb),
             "-display", "none", "-monitor", "none",
             "-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control",
             *(("-incoming", "defer") if incoming else ()), *args,

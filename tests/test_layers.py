@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("host", "render", "output", "inmemory"),
     ("driver",),
     ("stream",),
-    ("vmdesc", "alignment", "constraints", "fitting"),
+    ("vmdesc", "alignment", "constraints", "fitting", "targets"),
     ("machine", "solve"),
     ("plugins",),
     ("cache",),

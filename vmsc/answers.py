@@ -12,6 +12,7 @@ from pathlib import Path
 from vmsc.library import Library
 from vmsc.machine import Machine, SectionParams, Settings, Value, load_machine, parse_given
 from vmsc.runtime.codec import Buffer, Param
+from vmsc.targets import target_of
 from vmsc.vmdesc import (
     Device,
     Vmdesc,
@@ -34,6 +35,7 @@ class StreamAnswers:
     settings: Settings
     library: Library
     text: bytes | None = None
+    target: str = ""  # as it was given, or as the machine file's machine type tells
     complete: bool = True
     parsed: Vmdesc | None = None
     sizes: dict[tuple[str, int], list[int]] | None = None
@@ -82,7 +84,7 @@ class StreamAnswers:
         """What the description tells of one section; solved when it is asked for."""
         at = (name, instance, occurrence)
         if at not in self.solved:
-            values = _values(self.library, described, *at)
+            values = _values(self.library, described, *at, self.target)
             self.solved[at] = Settings(Machine((SectionParams(name, None, values),)))
         return self.solved[at]
 
@@ -107,13 +109,15 @@ def _device(described: Vmdesc, name: str, instance: int, occurrence: int) -> Dev
 
 
 def _values(
-    library: Library, described: Vmdesc, name: str, instance: int, occurrence: int
+    library: Library, described: Vmdesc, name: str, instance: int, occurrence: int, target: str
 ) -> Mapping[str, Value]:
-    from vmsc.solve import device_key, device_keys, solve
+    from vmsc.solve import device_key, devices_by_name, solve
 
     device = _device(described, name, instance, occurrence)
-    key = None if device is None else device_key(device_keys(library.schema), device)
-    if device is None or key is None:
+    if device is None:
+        return {}
+    key = device_key(devices_by_name(library.schema), device, target)
+    if key is None:
         return {}
     return solve(library.schema, key, device).values
 
@@ -123,6 +127,7 @@ def open_answers(
     library: Library,
     given: Sequence[str] = (),
     machine: Path | None = None,
+    target: str = "",
 ) -> StreamAnswers:
     """Answers for the stream that is all of `data`; None: it is still to arrive.
 
@@ -130,6 +135,7 @@ def open_answers(
     """
     loaded = Machine() if machine is None else load_machine(machine)
     settings = Settings(loaded, tuple(map(parse_given, given)))
+    target = target or target_of(loaded.name)
     if data is None:
-        return StreamAnswers(settings, library, complete=False)
-    return StreamAnswers(settings, library, find_vmdesc(data) if len(data) else None)
+        return StreamAnswers(settings, library, complete=False, target=target)
+    return StreamAnswers(settings, library, find_vmdesc(data) if len(data) else None, target)

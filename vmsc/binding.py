@@ -20,6 +20,7 @@ from vmsc.stream.fields import decode_name, encode_name
 from vmsc.stream.lookup import unknown_section
 from vmsc.stream.ram import RamFormat, last_block, ram_measure
 from vmsc.stream.state import SectionHeader
+from vmsc.targets import target_of
 
 __all__ = ["Binding", "Unsettled"]
 
@@ -48,8 +49,13 @@ class Binding:
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
     shared: bool = False
     page_size: int = 4096  # QEMU says another one in the configuration
+    machine: str = ""
     quick: bool = False  # lengths may be those that are recorded; no codec is loaded for them
     passed: dict[int, str] = field(default_factory=dict)  # size classes, by section id
+
+    @property
+    def _target(self) -> str:
+        return self.answers.target or target_of(self.machine)
 
     def _occurrence(self, name: str, instance: int, id_: int) -> int:
         """Which of the sections of this name and instance it is; parts count with their start."""
@@ -63,7 +69,7 @@ class Binding:
         if header.id in self.codecs:
             return self.codecs[header.id]
         name, instance = header.name, header.instance
-        codec = self.library.device(name, instance, header.version)
+        codec = self.library.device(name, instance, header.version, self._target)
         params: dict[str, Any] = {}
         if codec is not None:
             wanted = [p for p in codec.params if not p.sticky]
@@ -114,7 +120,8 @@ class Binding:
         footer = b"\x7e" + header.id.to_bytes(4, "big")
         if bytes(buf[pos + size : pos + size + 5]) != footer:
             return None
-        self.passed[header.id] = self.library.size_class(header.name) or ""
+        known = self.library.size_class(header.name, header.version, self._target)
+        self.passed[header.id] = known or ""
         return pos + size
 
     def _undescribed(self, header: SectionHeader, buf: Buffer, pos: int) -> int:
@@ -139,6 +146,7 @@ class Binding:
                 machine = read_configuration(event.body)[0]
                 self.shared = "x-ignore-shared" in machine.capabilities
                 self.page_size = 1 << (machine.page_bits or 12)
+                self.machine = machine.name
                 codec = None if self.quick else self.library.vmsd("configuration")
                 return Entry(event, event.body, codec)
             case Section() if event.id in self.passed:

@@ -28,13 +28,21 @@ _PARTS = tuple(f"*{end}" for end in _ENDS)
 _KEPT = 8  # folders; one is about 3 MB
 
 
-Place = tuple[str, str, str]  # module, class, size class
+class Place(msgspec.Struct, frozen=True):
+    """Where a codec lies; its size class, and which sections it is for."""
+
+    module: str
+    name: str
+    size: str
+    target: str
+    minimum: int
+    version: int
 
 
 class Index(msgspec.Struct, frozen=True):
     """Where each codec lies, by the name of its section or vmsd."""
 
-    devices: dict[str, Place]
+    devices: dict[str, list[Place]]
     vmsds: dict[str, Place]
 
 

@@ -23,19 +23,22 @@ def check(schema: ir.Schema, report: Report) -> None:
 
 
 def unique_devices(schema: ir.Schema, report: Report) -> None:
-    """Two devices of one name: a stream's section would fit both.
+    """Two devices of one name, not told apart by their targets: a section would fit both.
 
     A device that is given may take the place of one that comes with vmsc.
     """
-    first: dict[str, ir.Description] = {}
+    first: dict[str, list[ir.Description]] = {}
     for description in schema.descriptions.values():
         if description.kind != "device" or description.span.source.shipped:
             continue
-        other = first.setdefault(description.wire, description)
-        if other is not description:
-            message = f'a second device "{description.wire}"'
-            note = Note("the first is here", other.span)
-            report.error("duplicate-device", message, description.span, note)
+        others = first.setdefault(description.wire, [])
+        for other in others:
+            if not description.target or other.target in ("", description.target):
+                message = f'a second device "{description.wire}"'
+                note = Note("the first is here", other.span)
+                report.error("duplicate-device", message, description.span, note)
+                break
+        others.append(description)
 
 
 def unique_classes(schema: ir.Schema, report: Report) -> None:

@@ -30,6 +30,7 @@ from vmsc.stream.events import (
     SectionKind,
     Trailing,
 )
+from vmsc.targets import target_of
 
 __all__ = ["FORMAT", "Room", "from_part", "to_part"]
 
@@ -139,10 +140,13 @@ def _section(entry: Entry, event: Section, room: Room) -> dict[str, Any]:
 
 @dataclass
 class _Back:
-    """What is carried from part to part on the way back: sticky state by section id."""
+    """What is carried from part to part on the way back: the target that the machine type tells,
+    and sticky state by section id.
+    """
 
     library: Library
     room: Room
+    target: str = ""
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def part(self, part: Any) -> tuple[Event, Buffer]:
@@ -181,7 +185,9 @@ class _Back:
         codec = self.library.vmsd("configuration")
         if codec is None:
             raise _refuse("no description of the configuration is known")
-        return codec.qemu.encode(from_json(codec.type, part.get("value")))
+        value = from_json(codec.type, part.get("value"))
+        self.target = target_of(value.name.decode(errors="replace"))
+        return codec.qemu.encode(value)
 
     def _section(self, part: Any, kind: SectionKind) -> tuple[Event, Buffer]:
         name, instance = _get(part, "name", str), _get(part, "instance", int)
@@ -199,7 +205,7 @@ class _Back:
             return self.room.read(
                 _get(part["ram"], "offset", int), _get(part["ram"], "length", int)
             )
-        codec = self.library.device(event.name, event.instance, event.version)
+        codec = self.library.device(event.name, event.instance, event.version, self.target)
         if codec is None:
             message = "no description; give its schema with -s DIR or a plugin with -p FILE"
             raise _refuse(message)

@@ -35,6 +35,11 @@ class Answers(Protocol):
     def recorded_size(self, name: str, instance: int, occurrence: int) -> int | None: ...
 
     @property
+    def target(self) -> str:
+        """QEMU's target, where that was said; else empty."""
+        ...
+
+    @property
     def given(self) -> bool:
         """Whether the user has given values, which count before what is recorded."""
         ...

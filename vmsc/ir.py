@@ -335,7 +335,10 @@ class Subsection:
 
 @dataclass(frozen=True)
 class Description:
-    """`kind`: device, vmsd, struct, loop or subsection. `name` is that of the Python class."""
+    """`kind`: device, vmsd, struct, loop or subsection. `name` is that of the Python class.
+
+    `target`: the one whose streams have a device of this name in this form; empty: all have.
+    """
 
     key: str
     module: str
@@ -349,6 +352,7 @@ class Description:
     subsections: tuple[Subsection, ...]
     doc: str
     span: Span
+    target: str = ""
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,8 @@ def param_text(param: ir.Param) -> str:
 
 def _description(description: ir.Description) -> list[str]:
     d = description
-    lines = [f'{d.kind} {d.key} as "{d.wire}" version {d.version} minimum {d.minimum}']
+    target = f' target "{d.target}"' if d.target else ""
+    lines = [f'{d.kind} {d.key} as "{d.wire}" version {d.version} minimum {d.minimum}{target}']
     lines += [f"    {param_text(p)}" for p in d.params]
     lines += [f"    {_item(i)}" for i in d.items]
     for sub in d.subsections:

@@ -307,6 +307,7 @@ def _description(description: ir.Description, plans: Plans) -> plan.Plan:
     result = plan.Plan(
         d.key, d.module, d.kind, d.name, d.wire, d.version, d.minimum, d.params, steps,
         subsections, _members(d), extent.size_class, extent.least, extent.most, b"", d.doc, d.span,
+        d.target,
     )  # fmt: skip
     layout = layout_text(result, lambda key: plans[key].digest.hex())
     return replace(result, digest=hashlib.sha256(layout.encode()).digest()[:8])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -93,9 +93,10 @@ def _plain(kind: str) -> _Method:
 
 def _versioned(kind: str) -> _Method:
     def build(self: _Builder, meta: Any, items: list[Any]) -> s.Description:
-        doc, (name, wire, (version, minimum), body) = _docs(items)
+        doc, (name, wire, (version, minimum), *target, body) = _docs(items)
         span = (name or wire).span
-        return s.Description(kind, name, wire.text, version, minimum, body, doc, span)
+        device = s.Description(kind, name, wire.text, version, minimum, body, doc, span)
+        return replace(device, target=target[0].text) if any(target) else device
 
     return build
 
@@ -353,6 +354,7 @@ class _Builder:
     # Descriptions and files.
     struct = _plain("struct")
     loop = _plain("loop")
+
     vmsd = _versioned("vmsd")
     device = _versioned("device")
 

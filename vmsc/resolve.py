@@ -184,7 +184,7 @@ class _Resolver:
         params = (*scope.params.values(), *_sticky_params(body.items))
         result = ir.Description(
             key, module, described.kind, name, wire, version, minimum, params, tuple(body.items),
-            tuple(body.subsections), described.doc, described.span,
+            tuple(body.subsections), described.doc, described.span, described.target,
         )  # fmt: skip
         if described.kind == "loop" and ir.is_hollow(result, self.hollow):
             message = f"a round of '{name}' may take no byte: it need never end"

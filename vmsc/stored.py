@@ -99,6 +99,9 @@ def _item(frame: Frame) -> bytes:
 
 def _framed_codec(frame: Frame, library: Library) -> Codec:
     """The codec that a frame was made with: of the same layout, or none."""
+    codec = library.of_layout(frame.name, frame.digest)
+    if codec is not None:
+        return codec
     codec = library.device(frame.name, frame.instance, frame.version)
     where = f"section '{frame.name}' instance {frame.instance}"
     if codec is None:

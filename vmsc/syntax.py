@@ -318,6 +318,8 @@ class Description:
     """`kind` is device, vmsd, struct or loop.
 
     `name` is None where a device's is to be made of its wire name.
+
+    `target`: the one whose streams have a device of this name in this form.
     """
 
     kind: str
@@ -328,6 +330,7 @@ class Description:
     items: tuple[Item, ...]
     doc: str
     span: Span
+    target: str = ""
 
 
 @dataclass(frozen=True)

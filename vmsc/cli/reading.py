@@ -53,6 +53,10 @@ _machine_option = click.option(
 )  # fmt: skip
 
 
+_target_option = click.option(
+    "--target", default="", metavar="NAME",
+    help="QEMU's target, as x86_64, where neither machine type nor version tells.",
+)  # fmt: skip
 _resync_option = click.option(
     "--resync", is_flag=True,
     help="Where FILE cannot be read, go on at the next footer or section header, and say so.",
@@ -74,15 +78,17 @@ class Input:
     plugins: tuple[str, ...]
     params: tuple[str, ...] = ()
     machine: Path | None = None
+    target: str = ""
     resync: bool = False
     hold: int = 64 << 20
     gaps: list[str] = field(default_factory=list)
 
 
 def reading_options(function: _F) -> _F:
-    """-s, -p, --param, --machine, --resync and --hold."""
+    """-s, -p, --param, --machine, --target, --resync and --hold."""
     options = (
-        _hold_option, _resync_option, _machine_option, _param_option, plugin_option, schemas_option,
+        _hold_option, _resync_option, _target_option, _machine_option, _param_option,
+        plugin_option, schemas_option,
     )  # fmt: skip
     for option in options:
         function = option(function)
@@ -159,7 +165,7 @@ def _whole(given: Input, data: Buffer, deep: bool, room: int | None) -> Iterator
     from vmsc.opened import entries, is_framed
 
     library = library_of(given)
-    answers = open_answers(data, library, given.params, given.machine)
+    answers = open_answers(data, library, given.params, given.machine, given.target)
     if given.resync and not is_framed(data):
         from vmsc.resynced import resynced
 
@@ -182,7 +188,7 @@ def _arriving(given: Input, start: bytes, deep: bool, room: int) -> Iterator[Ent
     from vmsc.arriving import arriving
 
     library = library_of(given)
-    answers = open_answers(None, library, given.params, given.machine)
+    answers = open_answers(None, library, given.params, given.machine, given.target)
     pieces = itertools.chain([start], iter(_next_piece, b""))
     yield from watched(arriving(pieces, answers, hold=given.hold, deep=deep, room=room), None)
     _all_taken(given, answers)
