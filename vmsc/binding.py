@@ -12,6 +12,7 @@ from typing import Any
 
 from vmsc.entry import Answers, Entry, located, stickies
 from vmsc.library import Library
+from vmsc.places import placed
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.stream.configuration import read_configuration
@@ -49,6 +50,7 @@ class Binding:
     shared: bool = False
     page_size: int = 4096  # QEMU says another one in the configuration
     quick: bool = False  # lengths may be those that are recorded; no codec is loaded for them
+    names: dict[int, str] = field(default_factory=dict)  # of the sections so far, by id
     passed: dict[int, str] = field(default_factory=dict)  # size classes, by section id
 
     def _occurrence(self, name: str, instance: int, id_: int) -> int:
@@ -68,6 +70,11 @@ class Binding:
         if codec is not None:
             wanted = [p for p in codec.params if not p.sticky]
             params = self._answered(header, wanted)
+            before = [name for id_, name in self.names.items() if id_ != header.id]
+            for param in wanted:
+                word = placed(param.places, name, codec.name, before)
+                if word is not None:
+                    params.setdefault(param.name, word)
             missing = tuple(p.name for p in wanted if p.name not in params)
             if missing and not self.answers.complete:
                 assert isinstance(header, SectionHeader)
@@ -88,6 +95,7 @@ class Binding:
 
     def measure(self, header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
         """The payload's end; a `Measure`."""
+        self.names.setdefault(header.id, header.name)
         if self.quick and (end := self._recorded(header, buf, pos)) is not None:
             return end
         codec, params = self._bound(header)
