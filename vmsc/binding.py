@@ -21,6 +21,7 @@ from vmsc.stream.fields import decode_name, encode_name
 from vmsc.stream.lookup import unknown_section
 from vmsc.stream.ram import RamFormat, last_block, ram_measure
 from vmsc.stream.state import SectionHeader
+from vmsc.trials import open_params, tried
 
 __all__ = ["Binding", "Unsettled"]
 
@@ -103,6 +104,8 @@ class Binding:
             return self._undescribed(header, buf, pos)
         if header.name == _RAM:
             return ram_measure(_form(params))(header, buf, pos, final)
+        if open_params(codec.params, params):
+            self._try(codec, header, buf, pos, params)
         try:
             return codec.qemu.scan(buf, pos, version=header.version, final=final, **params)
         except ParamError as fault:
@@ -112,6 +115,33 @@ class Binding:
             if final and not fault.path:  # a scan passes over fields without knowing their names
                 codec.qemu.decode_from(buf, pos, version=header.version, **params)
             raise
+
+    def _try(
+        self, codec: Codec, header: SectionHeader, buf: Buffer, pos: int, params: dict[str, Any]
+    ) -> None:
+        """Find what nothing gives of the parameters, if the section's length is recorded."""
+        at = self._occurrence(header.name, header.instance, header.id)
+        size = self.answers.recorded_size(header.name, header.instance, at)
+        if size is None or pos + size > len(buf):
+            return
+
+        def scan(values: Mapping[str, Any]) -> int:
+            return codec.qemu.scan(buf, pos, version=header.version, **params, **values)
+
+        params.update(tried(open_params(codec.params, params), scan, pos + size))
+
+    def granted(self, fault: DecodeError) -> DecodeError:
+        """The error; within a section, with what was taken for granted in reading it."""
+        if not self.codecs or fault.section != self.names.get(list(self.codecs)[-1]):
+            return fault
+        codec, params = list(self.codecs.values())[-1]
+        taken = [p for p in codec.params if not p.sticky] if codec is not None else []
+        said = [f"'{p.name}' = {p.default}" for p in taken
+                if isinstance(p.default, int | str) and p.name not in params]  # fmt: skip
+        if said:
+            way = f"if that is wrong, give it with --param '{fault.section}:NAME=VALUE'"
+            fault.message += f"; taken for granted: {', '.join(said)}; {way}"
+        return fault
 
     def _recorded(self, header: SectionHeader, buf: Buffer, pos: int) -> int | None:
         """The end as the JSON description has it, if the footer stands there."""
