@@ -5,20 +5,9 @@ from __future__ import annotations
 import pytest
 
 from vmsc.places import path_of, placed
-from vmsc.runtime.codec import Param
 
-BUS = Param(
-    "bus",
-    words=("pci", "port"),
-    kind="words",
-    places=(("pci", "at", "[0-9a-f]*:*.[0-7]"), ("port", "at", "example-port@*")),
-)
-CONTROLLER = Param(
-    "controller",
-    words=("tagged", "plain"),
-    kind="words",
-    places=(("tagged", "under", "example-raid"), ("plain", "under", "*")),
-)
+BUS = (("pci", "at", "[0-9a-f]*:*.[0-7]"), ("port", "at", "example-port@*"))
+CONTROLLER = (("tagged", "under", "example-raid"), ("plain", "under", "*"))
 DISK = "example-disk"
 
 

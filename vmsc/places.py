@@ -8,12 +8,12 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from vmsc.runtime.codec import Param
+__all__ = ["Places", "path_of", "placed"]
 
-__all__ = ["path_of", "placed"]
+Places = Sequence[tuple[str, str, str]]  # word, "at" or "under", pattern
 
 
 def path_of(section: str, name: str) -> str:
@@ -35,14 +35,14 @@ def _holders(path: str, before: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def placed(param: Param, section: str, name: str, before: Iterable[str]) -> str | None:
-    """The first word whose place is that of the section; None where no word's is.
+def placed(places: Places, section: str, name: str, before: Iterable[str]) -> str | None:
+    """The first word of a parameter whose place is that of the section; None where no word's is.
 
     `name` is the description's in the section's name, `before` the sections that came earlier.
     """
     path = path_of(section, name)
     holders = _holders(path, before)
-    for word, relation, pattern in param.places:
+    for word, relation, pattern in places:
         candidates = (path,) if relation == "at" else holders
         if any(fnmatchcase(each, pattern) for each in candidates):
             return word
