@@ -105,7 +105,7 @@ class Device:
         desc = self.room + 4 * PAGE * index
         return desc, desc + 16 * SIZE, desc + PAGE
 
-    def put(self, index: int, buffers: Sequence[tuple[int, int, bool]], notify: bool = True) -> None:
+    def put(self, index: int, buffers: Sequence[tuple[int, int, bool]]) -> None:
         """A request of these buffers (address, length, the device writes it)."""
         desc, avail, _ = self._rings(index)
         head = self.heads.get(index, 0)
@@ -118,8 +118,7 @@ class Device:
         self.memory.write(avail + 4 + 2 * head, struct.pack("<H", 4 * number))
         self.memory.write(avail + 2, struct.pack("<H", head + 1))
         self.heads[index] = head + 1
-        if notify:
-            self._set(NOTIFY, index)
+        self._set(NOTIFY, index)
 
     def wait(self, index: int, timeout: float = 10) -> None:
         """Until the device has answered all that is in the queue."""
