@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def decoded(name: str, wire: str, **given: Any) -> Any:
     check_whole(one, one.qemu, value, data, given)
     check_whole(one, one.framed, value, None, given)
     for size in (0, 5, len(data) // 2, len(data) - 1):
-        cut = attempt(lambda size=size: one.qemu.decode(data[:size], **given))
+        cut = attempt(partial(one.qemu.decode, data[:size], **given))
         assert isinstance(cut, Truncated) and 1 <= cut.need <= len(data) - size
     return value
 
@@ -207,7 +208,7 @@ def test_one_pair_of_queues_has_none() -> None:
 
 
 def test_pictures_of_a_gpu_end_with_a_zero() -> None:
-    device = f"""
+    device = """
     00 00 00 07 00 00 00 02 00 00 00 03   # resource_id, width, height
     00 00 00 01 00 00 00 01   # format, iov_cnt
     00 00 00 00 00 60 00 00 00 00 10 00   # address, length

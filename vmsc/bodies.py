@@ -160,7 +160,7 @@ class Body:
             return
         scalar = ir.SCALARS.get(item.type.text)
         if scalar is None or scalar.name == "f64":
-            message = f"'{item.name.text}' must be of a number type or bytes, not '{item.type.text}'"
+            message = f"'{item.name.text}' must be a number or bytes, not '{item.type.text}'"
             self.error("unknown-type", message, item.type.span)
             scalar = ir.SCALARS["u64"]
         low, high = ir.scalar_bounds(scalar)

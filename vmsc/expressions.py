@@ -176,7 +176,7 @@ def _call(
     found = apply(function.text, operands, [as_written(e) for e in arguments])
     if isinstance(found, tuple):
         code, message, which = found
-        scope.report.error(code, message, span if function.text == "length" else arguments[which].span)
+        scope.report.error(code, message, arguments[which].span)
         return INVALID
     return found
 
