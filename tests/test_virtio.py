@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from helpers import attempt, check_whole, hexed
-from streams_at_hand import library
+from streams_at_hand import library, opened
 
+from vmsc.answers import open_answers
 from vmsc.runtime.codec import Codec
-from vmsc.runtime.errors import ParamError, Truncated
+from vmsc.runtime.errors import DecodeError, ParamError, Truncated
+from vmsc.stream.events import Section
 
 # The head of a device on mmio, up to its configuration.
 HEAD = """
@@ -300,3 +302,18 @@ def test_a_device_of_the_host_sends_what_it_is_to_write() -> None:
         "GenericWrite", "GenericRead", "AtaTransfer", "AtaTransfer",
     ]  # fmt: skip
     assert [found[i].transfer.data for i in (0, 2, 3)] == [b"\xaa\xbb", b"\xcc", None]
+
+
+def test_what_was_taken_for_granted_is_said_where_a_section_goes_wrong() -> None:
+    name = "virtio-mmio@00000000feb02e00/virtio-net"
+    payload = hexed(on_mmio(f"{NET} {PAIRS} {OFFLOADS}", queues=3))
+    first = '04 00 00 00 08 0a "acpi_build" 00 x4 00 00 00 01 00 7e 00 00 00 08'
+    head = f'"QEVM" 00 00 00 03 {first} 04 00 00 00 09 {len(name):02x} "{name}" 00 x4 00 00 00 0b'
+    stream = hexed(head) + payload + hexed("7e 00 00 00 09 00")
+    said = "taken for granted: 'multiqueue' = 0"
+    with pytest.raises(DecodeError, match=said) as found:
+        opened(stream, open_answers(stream, library()))
+    assert found.value.section == name
+    given = open_answers(stream, library(), ["virtio-net:multiqueue=on"])
+    names = [e.event.name for e in opened(stream, given) if isinstance(e.event, Section)]
+    assert names == ["acpi_build", name]
