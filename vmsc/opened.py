@@ -38,9 +38,7 @@ def bad_start(data: Buffer) -> DecodeError | None:
 # --- QEMU's streams -------------------------------------------------------------------------------
 
 
-def _events(
-    data: Buffer, binding: Binding, measure: Measure, room: int | None
-) -> Iterator[Event]:
+def _events(data: Buffer, binding: Binding, measure: Measure, room: int | None) -> Iterator[Event]:
     try:
         yield from read_stream(data, measure, State(room=room))
     except DecodeError as fault:
