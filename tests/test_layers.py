@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("shipped",),
     ("load",),
     ("ir", "arithmetic"),
+    ("functions", "places", "trials"),
     ("irtext",),
     ("expressions", "scopes", "names", "fieldtypes", "bodies", "resolve"),
     ("checks",),

@@ -12,6 +12,7 @@ from typing import Any
 
 from vmsc.entry import Answers, Entry, located, stickies
 from vmsc.library import Library
+from vmsc.places import placed
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.stream.configuration import read_configuration
@@ -21,6 +22,7 @@ from vmsc.stream.lookup import unknown_section
 from vmsc.stream.ram import RamFormat, last_block, ram_measure
 from vmsc.stream.state import SectionHeader
 from vmsc.targets import target_of
+from vmsc.trials import open_params, tried
 
 __all__ = ["Binding", "Unsettled"]
 
@@ -51,6 +53,7 @@ class Binding:
     page_size: int = 4096  # QEMU says another one in the configuration
     machine: str = ""
     quick: bool = False  # lengths may be those that are recorded; no codec is loaded for them
+    names: dict[int, str] = field(default_factory=dict)  # of the sections so far, by id
     passed: dict[int, str] = field(default_factory=dict)  # size classes, by section id
 
     @property
@@ -74,6 +77,11 @@ class Binding:
         if codec is not None:
             wanted = [p for p in codec.params if not p.sticky]
             params = self._answered(header, wanted)
+            before = [name for id_, name in self.names.items() if id_ != header.id]
+            for param in wanted:
+                word = placed(param.places, name, codec.name, before)
+                if word is not None:
+                    params.setdefault(param.name, word)
             missing = tuple(p.name for p in wanted if p.name not in params)
             if missing and not self.answers.complete:
                 assert isinstance(header, SectionHeader)
@@ -94,6 +102,7 @@ class Binding:
 
     def measure(self, header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
         """The payload's end; a `Measure`."""
+        self.names.setdefault(header.id, header.name)
         if self.quick and (end := self._recorded(header, buf, pos)) is not None:
             return end
         codec, params = self._bound(header)
@@ -101,6 +110,8 @@ class Binding:
             return self._undescribed(header, buf, pos)
         if header.name == _RAM:
             return ram_measure(_form(params))(header, buf, pos, final)
+        if open_params(codec.params, params):
+            self._try(codec, header, buf, pos, params)
         try:
             return codec.qemu.scan(buf, pos, version=header.version, final=final, **params)
         except ParamError as fault:
@@ -110,6 +121,33 @@ class Binding:
             if final and not fault.path:  # a scan passes over fields without knowing their names
                 codec.qemu.decode_from(buf, pos, version=header.version, **params)
             raise
+
+    def _try(
+        self, codec: Codec, header: SectionHeader, buf: Buffer, pos: int, params: dict[str, Any]
+    ) -> None:
+        """Find what nothing gives of the parameters, if the section's length is recorded."""
+        at = self._occurrence(header.name, header.instance, header.id)
+        size = self.answers.recorded_size(header.name, header.instance, at)
+        if size is None or pos + size > len(buf):
+            return
+
+        def scan(values: Mapping[str, Any]) -> int:
+            return codec.qemu.scan(buf, pos, version=header.version, **params, **values)
+
+        params.update(tried(open_params(codec.params, params), scan, pos + size))
+
+    def granted(self, fault: DecodeError) -> DecodeError:
+        """The error; within a section, with what was taken for granted in reading it."""
+        if not self.codecs or fault.section != self.names.get(list(self.codecs)[-1]):
+            return fault
+        codec, params = list(self.codecs.values())[-1]
+        taken = [p for p in codec.params if not p.sticky] if codec is not None else []
+        said = [f"'{p.name}' = {p.default}" for p in taken
+                if isinstance(p.default, int | str) and p.name not in params]  # fmt: skip
+        if said:
+            way = f"if that is wrong, give it with --param '{fault.section}:NAME=VALUE'"
+            fault.message += f"; taken for granted: {', '.join(said)}; {way}"
+        return fault
 
     def _recorded(self, header: SectionHeader, buf: Buffer, pos: int) -> int | None:
         """The end as the JSON description has it, if the footer stands there."""

@@ -14,7 +14,7 @@ from vmsc.diag import Report
 from vmsc.expressions import INVALID, as_written, resolve_number, spoken
 from vmsc.fieldtypes import Descriptions, resolve_type
 from vmsc.names import ConstScope, camel, identifier, once, resolve_param
-from vmsc.scopes import BodyScope
+from vmsc.scopes import BodyScope, outer_bytes
 from vmsc.source import Span
 
 __all__ = ["Body", "Workshop", "check_wire_name", "resolve_versions", "too_deep"]
@@ -154,9 +154,13 @@ class Body:
             self.scope.define(item.name.text, INVALID, item.span)
 
     def _declare_outer(self, item: syntax.Outer) -> None:
+        if item.type.text == "bytes":
+            param = outer_bytes(item.name.text, item.doc, item.span)
+            self.scope.own_params.setdefault(param.name, param)
+            return
         scalar = ir.SCALARS.get(item.type.text)
         if scalar is None or scalar.name == "f64":
-            message = f"'{item.name.text}' must be of a number type, not '{item.type.text}'"
+            message = f"'{item.name.text}' must be a number or bytes, not '{item.type.text}'"
             self.error("unknown-type", message, item.type.span)
             scalar = ir.SCALARS["u64"]
         low, high = ir.scalar_bounds(scalar)

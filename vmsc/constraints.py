@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_TRIES = 1 << 16  # values of one parameter that are tried one by one
-MAX_COMBINATIONS = 1 << 11  # of several parameters together
+MAX_COMBINATIONS = 1 << 9  # of several parameters together
 MAX_ROUNDS = 16
 MAX_PROBES = 64  # values, of all parameters, that are tried against all constraints
 

@@ -11,6 +11,7 @@ from typing import Final, Protocol, assert_never
 from vmsc import ir, syntax
 from vmsc.arithmetic import COMPARE, COMPUTE, evaluate
 from vmsc.diag import Report
+from vmsc.functions import ARITHMETIC, FUNCTIONS, apply
 from vmsc.source import Span
 
 __all__ = [
@@ -19,9 +20,6 @@ __all__ = [
 ]  # fmt: skip
 
 LOWEST, HIGHEST = -(1 << 63), (1 << 64) - 1
-
-# Function names and how many operands each takes (0: two or more).
-FUNCTIONS = {"min": 0, "max": 0, "ceil_div": 2, "align": 2, "bit": 2, "length": 1}
 
 INVALID: Final = ir.Number(1)
 """Stands for what was reported, by identity: what is made of it is INVALID too, in silence."""
@@ -170,33 +168,17 @@ def _call(
         message = f"'{function.text}' takes {want or 'two or more'} operands, not {len(arguments)}"
         scope.report.error("arguments", message, span)
         return INVALID
-    if function.text != "length":
+    if function.text in ARITHMETIC:
         return _operation(function.text, arguments, span, scope)
-    of = resolve_expr(arguments[0], scope)
-    if of is INVALID:
+    operands = [resolve_expr(e, scope) for e in arguments]
+    if any(o is INVALID for o in operands):
         return INVALID
-    bounds = _length_bounds(of)
-    if bounds is None:
-        message = f"'{as_written(arguments[0])}' has no length: it is no bytes, string or list"
-        scope.report.error("no-length", message, span)
+    found = apply(function.text, operands, [as_written(e) for e in arguments])
+    if isinstance(found, tuple):
+        code, message, which = found
+        scope.report.error(code, message, arguments[which].span)
         return INVALID
-    return ir.Operation("length", (of,), *bounds)
-
-
-def _length_bounds(of: ir.Expr) -> tuple[int, int] | None:
-    """How many elements there may be; None for what has none."""
-    if not isinstance(of, ir.Ref | ir.Member):
-        return None
-    match of.type:
-        case ir.Bytes(length=count) | ir.Array(count=count):
-            low, high = ir.expr_bounds(count) or (0, 0)
-            return 0 if of.optional else low, high
-        case ir.String(limit=limit):
-            return 0, limit
-        case ir.ListOf() | ir.Until() | ir.UntilSum():
-            return 0, (1 << 32) - 1
-        case _:
-            return None
+    return found
 
 
 def _operation(op: str, written: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> ir.Expr:

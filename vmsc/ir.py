@@ -249,6 +249,7 @@ class Param:
     high: int = 0
     words: tuple[str, ...] = ()
     default: int | str | bytes | None = None
+    places: tuple[tuple[str, str, str], ...] = ()
     outer: bool = False
     sticky: bool = False
     doc: str = ""

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import assert_never
 
 from vmsc import ir
+from vmsc.functions import FUNCTIONS
 
 __all__ = ["arguments_text", "expr_text", "ir_text", "param_text", "type_text"]
 
-_WORDS = ("min", "max", "ceil_div", "align", "bit", "length")
+_WORDS = tuple(FUNCTIONS)
 
 
 def expr_text(expr: ir.Expr) -> str:
@@ -132,7 +133,8 @@ def _item(item: ir.Item) -> str:
 def param_text(param: ir.Param) -> str:
     text = f"{'outer' if param.outer else 'param'} {param.name}: {param.kind}"
     if param.words:
-        text += " " + ", ".join(param.words)
+        places = {word: f' {relation} "{pattern}"' for word, relation, pattern in param.places}
+        text += " " + ", ".join(word + places.get(word, "") for word in param.words)
     elif param.kind == "bits":
         text += f" {param.high.bit_length()}"
     elif param.kind != "bytes":

@@ -193,8 +193,8 @@ def resolve_param(param: syntax.Param, scope: ConstScope) -> ir.Param | None:
             message = "a description parameter stands within the description that uses it"
             scope.report.error("description-param", message, param.span)
             return None
-        case syntax.Words(words=words):
-            return _words_param(param, words, scope)
+        case syntax.Words(words=written):
+            return _words_param(param, written, scope)
         case syntax.NumberDomain(type=kind):
             if kind.text == "bits":
                 return _bits_param(param, param.domain, scope)
@@ -207,7 +207,10 @@ def resolve_param(param: syntax.Param, scope: ConstScope) -> ir.Param | None:
             return None
 
 
-def _words_param(param: syntax.Param, words: Sequence[str], scope: ConstScope) -> ir.Param | None:
+def _words_param(
+    param: syntax.Param, written: Sequence[syntax.Word], scope: ConstScope
+) -> ir.Param | None:
+    words = [w.text for w in written]
     if len(set(words)) < len(words):
         twice = next(w for i, w in enumerate(words) if w in words[:i])
         scope.report.error("duplicate-name", f'a second "{twice}"', param.span)
@@ -219,8 +222,11 @@ def _words_param(param: syntax.Param, words: Sequence[str], scope: ConstScope) -
         wanted = ", ".join(f'"{w}"' for w in words)
         scope.report.error("param-default", f"the default is none of {wanted}", param.default.span)
         return None
+    places = tuple((w.text, w.relation, w.pattern) for w in written if w.relation)
     name, doc, span = param.name.text, param.doc, param.span
-    return ir.Param(name, "words", words=tuple(words), default=word, doc=doc, span=span)
+    return ir.Param(
+        name, "words", words=tuple(words), default=word, places=places, doc=doc, span=span
+    )
 
 
 def _bound(expr: syntax.Expr | None, scope: ConstScope) -> int | None:

@@ -9,7 +9,7 @@ from vmsc.entry import ITEM_HEAD, Answers, Entry, Value, count_fields, last_stic
 from vmsc.library import Library
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
-from vmsc.stream.events import Pages, Section
+from vmsc.stream.events import Event, Pages, Section
 from vmsc.stream.reader import read_stream
 from vmsc.stream.state import Measure, State
 
@@ -38,10 +38,17 @@ def bad_start(data: Buffer) -> DecodeError | None:
 # --- QEMU's streams -------------------------------------------------------------------------------
 
 
+def _events(data: Buffer, binding: Binding, measure: Measure, room: int | None) -> Iterator[Event]:
+    try:
+        yield from read_stream(data, measure, State(room=room))
+    except DecodeError as fault:
+        raise binding.granted(fault) from None
+
+
 def _stream_entries(data: Buffer, binding: Binding, measure: Measure, deep: bool,
                     room: int | None) -> Iterator[Entry]:  # fmt: skip
     view = memoryview(data)
-    for event in read_stream(data, measure, State(room=room)):
+    for event in _events(data, binding, measure, room):
         part: Buffer = b""
         if isinstance(event, Section):
             part = view[event.payload + event.taken : event.payload + event.length]

@@ -338,7 +338,17 @@ class _Builder:
         return s.NumberDomain(*items)
 
     def words(self, meta: Any, items: list[Any]) -> s.Words:
-        return s.Words(tuple(i.text for i in items))
+        return s.Words(tuple(items))
+
+    def word(self, meta: Any, items: list[Any]) -> s.Word:
+        relation, pattern = items[1] or ("", "")
+        return s.Word(items[0].text, relation, pattern)
+
+    def at_place(self, meta: Any, items: list[Any]) -> tuple[str, str]:
+        return "at", items[0].text
+
+    def under_place(self, meta: Any, items: list[Any]) -> tuple[str, str]:
+        return "under", items[0].text
 
     def description_domain(self, meta: Any, items: list[Any]) -> s.DescriptionDomain:
         return s.DescriptionDomain()

@@ -181,6 +181,10 @@ class _Resolver:
             check_wire_name(wire, described.span, scope)
         body = Body(self, scope, key, name, module, described.kind, described.span)
         body.resolve(described.items)
+        for param in scope.params.values():
+            if param.kind == "bytes" and not param.sticky and described.kind == "device":
+                message = f"nothing in '{wire}' binds `outer {param.name}: bytes`"
+                self.report.error("unbound-outer", message, param.span)
         params = (*scope.params.values(), *_sticky_params(body.items))
         result = ir.Description(
             key, module, described.kind, name, wire, version, minimum, params, tuple(body.items),

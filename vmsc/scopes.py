@@ -11,11 +11,14 @@ from dataclasses import dataclass, field, replace
 
 from vmsc import ir, syntax
 from vmsc.diag import Note, Report
-from vmsc.expressions import INVALID, is_text, spoken
+from vmsc.expressions import INVALID, spoken
+from vmsc.functions import is_bytes
 from vmsc.names import Names
 from vmsc.source import Span
 
-__all__ = ["BodyScope"]
+__all__ = ["BodyScope", "outer_bytes"]
+
+OUTER_LIMIT = (1 << 32) - 1  # what `outer` bytes may have at most: as much as any field
 
 
 @dataclass
@@ -91,10 +94,12 @@ class BodyScope:
             case ir.Ref(low=int() as low, high=int() as high):
                 param = ir.Param(name, "number", low, high, outer=True, span=span)
                 return self.use_param(param, span)
+            case ir.Ref(type=ir.Bytes() | ir.String()):
+                return self.use_param(outer_bytes(name, "", span), span)
             case ir.Number():
                 return outer
             case _:
-                message = f"'{name}' of the enclosing description is no number"
+                message = f"'{name}' of the enclosing description is neither number nor bytes"
                 self.report.error("not-a-number", message, span)
                 return INVALID
 
@@ -153,7 +158,8 @@ class BodyScope:
             self.params[param.name] = own or param
         number = param.kind in ("number", "bool", "bits")
         low, high = (param.low, param.high) if number else (None, None)
-        return ir.Ref("param", param.name, low, high)
+        type_ = ir.String(4, OUTER_LIMIT) if param.kind == "bytes" else None
+        return ir.Ref("param", param.name, low, high, type=type_)
 
     def bind(self, param: ir.Param, owner: str, span: Span) -> ir.Expr:
         """What a nested description's parameter is here, where nothing is said of it.
@@ -184,7 +190,7 @@ class BodyScope:
             return self._fit_word(value, param, span)
         bounds = ir.expr_bounds(value)
         if param.kind == "bytes":
-            if is_text(value):
+            if is_bytes(value):
                 return value
             self.report.error("param-type", f"'{param.name}' takes bytes", span)
         elif bounds is None:
@@ -219,3 +225,8 @@ class BodyScope:
                 self.report.error("unknown-word", message, span, *hint)
                 return INVALID
         return value
+
+
+def outer_bytes(name: str, doc: str, span: Span) -> ir.Param:
+    """Bytes of an enclosing description, of whatever length."""
+    return ir.Param(name, "bytes", default=b"", outer=True, doc=doc, span=span)

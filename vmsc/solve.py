@@ -24,6 +24,7 @@ from vmsc.constraints import (
 )
 from vmsc.fitting import Fitting, Misfit
 from vmsc.machine import Machine, SectionParams
+from vmsc.places import placed
 from vmsc.stream.lookup import names_of
 from vmsc.targets import meant, target_of
 from vmsc.vmdesc import Body, Device, Field, Vmdesc
@@ -102,7 +103,9 @@ def solve_stream(
     found: list[Solved] = []
     for device in vmdesc.devices:
         key = device_key(devices, device, target)
-        found.append(Solved(device, key, None if key is None else solve(schema, key, device)))
+        before = [s.device.name for s in found]
+        solution = None if key is None else solve(schema, key, device, before)
+        found.append(Solved(device, key, solution))
     page_size = PAGE_SIZE if vmdesc.page_size is None else vmdesc.page_size
     sections = [SectionParams("ram", None, {"page_size": page_size})]
     needed = {(s.device.name, s.device.instance) for s in found if s.solution and s.solution.values}
@@ -113,8 +116,10 @@ def solve_stream(
     return Machine(tuple(sections), machine), tuple(found)
 
 
-def solve(schema: ir.Schema, key: str, device: Device) -> Solution:
-    """The parameters of the description `key` in this section."""
+def solve(schema: ir.Schema, key: str, device: Device, before: Sequence[str] = ()) -> Solution:
+    """The parameters of the description `key` in this section; `before`: the names of those that
+    came earlier.
+    """
     description = schema.descriptions[key]
     version = description.version if device.version is None else device.version
     names: dict[tuple[str, str], ir.Expr] = {("version", ""): ir.Number(version)}
@@ -127,6 +132,10 @@ def solve(schema: ir.Schema, key: str, device: Device) -> Solution:
         fitting.blob(description, body, names, description.wire)
     params = [p for p in description.params if not p.sticky]
     start = {p.name: domain_of(p) for p in params}
+    for param in params:
+        word = placed(param.places, device.name, description.wire, before)
+        if word is not None:
+            start[param.name] = (word,)
     domains, broken = probed(fitting.constraints, start)
     misfits = (*fitting.misfits, *map(_misfit, broken))
     good = [c for c in fitting.constraints if c not in broken]

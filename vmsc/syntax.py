@@ -267,8 +267,17 @@ class NumberDomain:
 
 
 @dataclass(frozen=True)
+class Word:
+    """`relation`: "at" a section whose path fits the pattern, "under" one that does, or ""."""
+
+    text: str
+    relation: str
+    pattern: str
+
+
+@dataclass(frozen=True)
 class Words:
-    words: tuple[str, ...]
+    words: tuple[Word, ...]
 
 
 @dataclass(frozen=True)
