@@ -24,7 +24,7 @@ from virtio_machines import (
 
 from vmsc.answers import open_answers
 from vmsc.opened import Entry
-from vmsc.solve import device_keys, solve_stream
+from vmsc.solve import devices_by_name, solve_stream
 from vmsc.stream.events import Section
 from vmsc.stream.lookup import names_of
 from vmsc.vmdesc import find_vmdesc, read_vmdesc
@@ -61,8 +61,9 @@ def check_section(entry: Entry) -> None:
     value = entry.value()
     assert profile.encode(value, **given) == entry.data, entry.event.name
     assert profile.measure(value, **given) == len(entry.data) == profile.scan(entry.data, **given)
-    keys = device_keys(library().schema)
-    key = next(keys[n] for n in names_of(entry.event.name) if n in keys)
+    devices = devices_by_name(library().schema)
+    named = next(devices[n] for n in names_of(entry.event.name) if n in devices)
+    (key,) = (d.key for d in named if d.name == type(value).__name__)
     at = 0
     for leaf in leaves(library().schema, key, value, entry.params, entry.event.version):
         assert leaf.offset == at, f"{entry.event.name}: {leaf}"
