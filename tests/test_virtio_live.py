@@ -62,8 +62,7 @@ def check_section(entry: Entry) -> None:
     assert profile.encode(value, **given) == entry.data, entry.event.name
     assert profile.measure(value, **given) == len(entry.data) == profile.scan(entry.data, **given)
     devices = devices_by_name(library().schema)
-    named = next(devices[n] for n in names_of(entry.event.name) if n in devices)
-    (key,) = (d.key for d in named if d.name == type(value).__name__)
+    key = next(devices[n][0].key for n in names_of(entry.event.name) if n in devices)
     at = 0
     for leaf in leaves(library().schema, key, value, entry.params, entry.event.version):
         assert leaf.offset == at, f"{entry.event.name}: {leaf}"
@@ -94,9 +93,10 @@ def test_all_devices_come_back(machine: str, tmp_path: Path) -> None:
             assert one.solution.unresolved == () == one.solution.guesses
 
 
-def test_device_state_alone_needs_nothing_to_be_given(tmp_path: Path) -> None:
+@pytest.mark.parametrize("machine", sorted(BUSES), ids=lambda name: name.partition(",")[0])
+def test_device_state_alone_needs_nothing_to_be_given(machine: str, tmp_path: Path) -> None:
     state, back = tmp_path / "pc.state", tmp_path / "back.state"
-    with running(all_devices(tmp_path, "pci"), memory_mb=64) as source:
+    with running(all_devices(tmp_path, BUSES[machine]), machine=machine, memory_mb=64) as source:
         source.command("stop")
         state.write_bytes(source.save_device_state())
     assert run_vmsc("verify", state).status == 0
