@@ -15,8 +15,8 @@ from vmsc.functions import ARITHMETIC, FUNCTIONS, apply
 from vmsc.source import Span
 
 __all__ = [
-    "FUNCTIONS", "INVALID", "Scope", "as_written", "is_text", "resolve_expr",
-    "resolve_number", "spoken",
+    "FUNCTIONS", "INVALID", "Scope", "as_written", "is_text", "is_word", "may_be",
+    "resolve_expr", "resolve_number", "spoken",
 ]  # fmt: skip
 
 LOWEST, HIGHEST = -(1 << 63), (1 << 64) - 1
@@ -76,6 +76,13 @@ def spoken(value: int) -> str:
     if abs(value) <= HIGHEST:
         return str(value)
     return f"{'-' if value < 0 else ''}2^{abs(value).bit_length() - 1} or more"
+
+
+def may_be(long: str, short: str, bounds: tuple[int, int], low: bool = False) -> str:
+    """ "the index 'n' may be 9", or, where there is no doubt, "the index is 9"."""
+    if bounds[0] == bounds[1]:
+        return f"{short} is {spoken(bounds[0])}"
+    return f"{long} may be {spoken(bounds[0] if low else bounds[1])}"
 
 
 # --- meaning --------------------------------------------------------------------------------------
@@ -145,11 +152,9 @@ def _index(expr: syntax.Index, scope: Scope) -> ir.Expr:
             return INVALID
     have, want = ir.expr_bounds(count), ir.expr_bounds(at)
     if have and want and (want[0] < 0 or want[1] >= have[0]):
-        reach = want[1] if want[0] >= 0 else want[0]
-        message = (
-            f"the index '{as_written(expr.at)}' may be {spoken(reach)};"
-            f" '{as_written(expr.of)}' has {have[0]} elements for sure"
-        )
+        what = may_be(f"the index '{as_written(expr.at)}'", "the index", want, want[0] < 0)
+        least = "" if have[0] == have[1] else "at least "
+        message = f"{what}; '{as_written(expr.of)}' has {least}{have[0]} elements"
         scope.report.error("index-range", message, expr.at.span)
         return INVALID
     return ir.At(of, at, *bounds)
@@ -165,7 +170,8 @@ def _call(
         return INVALID
     want = FUNCTIONS[function.text]
     if len(arguments) != want and (want or len(arguments) < 2):
-        message = f"'{function.text}' takes {want or 'two or more'} operands, not {len(arguments)}"
+        count = f"{want} operand{'s' * (want > 1)}" if want else "two or more operands"
+        message = f"'{function.text}' takes {count}, not {len(arguments)}"
         scope.report.error("arguments", message, span)
         return INVALID
     if function.text in ARITHMETIC:
@@ -191,7 +197,7 @@ def _operation(op: str, written: tuple[syntax.Expr, ...], span: Span, scope: Sco
     texts = [is_text(e) for e in operands]
     if any(texts):
         if op in ("==", "!=") and all(texts):
-            return _compare_texts(op, operands, span, scope)
+            return _compare_texts(op, operands, written, scope)
         message = f"'{op}' on a string; strings are compared with == and != to strings only"
         scope.report.error("string-operand", message, span)
         return INVALID
@@ -208,21 +214,29 @@ def _operation(op: str, written: tuple[syntax.Expr, ...], span: Span, scope: Sco
     return _bounded(op, operands, bounds, span, scope)
 
 
-def _compare_texts(op: str, operands: tuple[ir.Expr, ...], span: Span, scope: Scope) -> ir.Expr:
+def _compare_texts(
+    op: str, operands: tuple[ir.Expr, ...], written: tuple[syntax.Expr, ...], scope: Scope
+) -> ir.Expr:
     match operands:
         case (ir.Text(value=left), ir.Text(value=right)):
             return ir.Number(int((left == right) == (op == "==")))
-        case (ir.Ref(kind="param", name=name), ir.Text(value=word)) | (
-            ir.Text(value=word),
-            ir.Ref(kind="param", name=name),
-        ):
-            words = scope.words(name)
-            if words and word not in words:
-                hint = scope.report.did_you_mean(word, span, words)
-                message = f"'{name}' is never \"{word}\""
-                scope.report.error("unknown-word", message, span, *hint)
-                return INVALID
-    return ir.Operation(op, operands, 0, 1)
+        case (ir.Ref(kind="param", name=name), ir.Text(value=word)):
+            known = is_word(name, word, written[1].span, scope)
+        case (ir.Text(value=word), ir.Ref(kind="param", name=name)):
+            known = is_word(name, word, written[0].span, scope)
+        case _:
+            known = True
+    return ir.Operation(op, operands, 0, 1) if known else INVALID
+
+
+def is_word(param: str, word: str, span: Span, scope: Scope) -> bool:
+    """Whether the parameter can be this word, after reporting that it cannot."""
+    words = scope.words(param)
+    if words and word not in words:
+        hint = scope.report.did_you_mean(word, span, words)
+        scope.report.error("unknown-word", f"'{param}' is never \"{word}\"", span, *hint)
+        return False
+    return True
 
 
 def _possible(
@@ -238,7 +252,7 @@ def _possible(
     low, high = bounds[1]
     text, at = as_written(written[1]), written[1].span
     if op in ("/", "%", "ceil_div", "align") and low <= 0:
-        what = f"is {low}" if low == high else f"'{text}' may be {'0' if high >= 0 else low}"
+        what = f"is {low}" if low == high else f"'{text}' may be {0 if high >= 0 else low}"
         message = f"the divisor {what}; it must be 1 or more: write max(1, ...), or give it a `min`"
         scope.report.error("division-by-zero", message, at)
         return False
@@ -246,9 +260,8 @@ def _possible(
     if op == "bit" and mask and low >= 0:
         return True
     if op in ("<<", ">>", "bit") and (low < 0 or high > 63):
-        reach = low if low < 0 else high
-        what = f"is {spoken(reach)}" if low == high else f"'{text}' may be {spoken(reach)}"
-        scope.report.error("shift-range", f"the shift {what}; 0 to 63 is possible", at)
+        what = may_be(f"the shift '{text}'", "the shift", (low, high), low < 0)
+        scope.report.error("shift-range", f"{what}; 0 to 63 is possible", at)
         return False
     return True
 
@@ -262,8 +275,8 @@ def _bounded(
 ) -> ir.Expr:
     low, high = _range(op, bounds)
     if low < LOWEST or high > HIGHEST:
-        reach = spoken(high if high > HIGHEST else low)
-        message = f"the result may be {reach}: more than 64 bits hold; give the operands a `max`"
+        what = may_be("the result", "the result", (low, high), high <= HIGHEST)
+        message = f"{what}, which does not fit 64 bits: give the operands a `max`"
         scope.report.error("overflow", message, span)
         return INVALID
     values = [e.value for e in operands if isinstance(e, ir.Number)]

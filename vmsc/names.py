@@ -101,11 +101,11 @@ def called(described: syntax.Description) -> syntax.Name:
     return described.name or syntax.Name(camel(described.wire), described.span)
 
 
-def once(name: syntax.Name, places: dict[str, Span], report: Report) -> None:
+def once(name: syntax.Name, places: dict[str, Span], report: Report, *notes: Note) -> None:
     """Report a second use of a name that may be given once; `places` grows."""
     if name.text in places:
         first = Note("the first is here", places[name.text])
-        report.error("duplicate-name", f"a second '{name.text}'", name.span, first)
+        report.error("duplicate-name", f"a second '{name.text}'", name.span, first, *notes)
     places.setdefault(name.text, name.span)
 
 
@@ -152,10 +152,14 @@ def file_names(file: syntax.File, known: Mapping[str, Names], report: Report) ->
         if use.module in known:
             names.take(known[use.module])
     places: dict[str, Span] = {}
-    own = [*(c.name for c in file.consts), *(p.name for p in file.params)]
-    for name in (*own, *map(called, file.descriptions)):
-        once(name, places, report)
-        names.forget(name.text)
+    for own in (*(c.name for c in file.consts), *(p.name for p in file.params)):
+        once(own, places, report)
+    for described in file.descriptions:
+        way_out = f'`device Name as "{described.wire}"` gives it another name'
+        notes = () if described.name else (Note(way_out, described.span),)
+        once(called(described), places, report, *notes)
+    for text in places:
+        names.forget(text)
     later = {c.name.text: c.name.span for c in reversed(file.consts)}
     scope = ConstScope(names.consts, names.broken, later, report)
     for const in file.consts:
@@ -201,9 +205,8 @@ def resolve_param(param: syntax.Param, scope: ConstScope) -> ir.Param | None:
             if kind.text in ir.SCALARS and kind.text not in ("f64", "timer"):
                 return _number_param(param, param.domain, scope)
             known = [*(n for n in ir.SCALARS if n not in ("f64", "timer")), "bits"]
-            hint = scope.report.did_you_mean(kind.text, kind.span, known)
             message = f"a parameter cannot be a '{kind.text}'; possible are {', '.join(known)}"
-            scope.report.error("param-type", message, kind.span, *hint)
+            scope.report.error("param-type", message, kind.span)
             return None
 
 

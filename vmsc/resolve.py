@@ -173,10 +173,11 @@ class _Resolver:
         module = self.module if generics else names.module
         suffix = "".join(self.done[k].name for _, k in sorted(generics.items()))
         name = called(described).text + suffix
-        wire = described.wire if described.kind in ("device", "vmsd") else name
+        versioned = described.kind in ("device", "vmsd")
+        wire = described.wire if versioned else name
         scope = BodyScope(replace(names, generics=generics), self.report, self.find, None)
         version, minimum = resolve_versions(described, scope)
-        if described.kind in ("device", "vmsd"):
+        if versioned:
             scope.versions = minimum, version
             check_wire_name(wire, described.span, scope)
         body = Body(self, scope, key, name, module, described.kind, described.span)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from vmsc import ir, syntax
 from vmsc.diag import Note, Report
-from vmsc.expressions import INVALID, spoken
+from vmsc.expressions import INVALID, may_be, spoken
 from vmsc.functions import is_bytes
 from vmsc.names import Names
 from vmsc.source import Span
@@ -111,7 +111,8 @@ class BodyScope:
         """A field of a nested description; None after reporting."""
         type_ = of.type if isinstance(of, ir.Ref | ir.Member) else None
         if not isinstance(type_, ir.Use):
-            message = f"no member '{name.text}': what stands before it is no nested description"
+            what = f"'{of.name}'" if isinstance(of, ir.Ref | ir.Member) else "what stands before it"
+            message = f"{what} is no nested description: it has no field '{name.text}'"
             self.report.error("no-member", message, name.span)
             return None
         assert isinstance(of, ir.Ref | ir.Member)
@@ -196,11 +197,9 @@ class BodyScope:
         elif bounds is None:
             self.report.error("not-a-number", f"'{param.name}' takes a number", span)
         elif bounds[0] < param.low or bounds[1] > param.high:
-            reach = bounds[1] if bounds[1] > param.high else bounds[0]
-            message = (
-                f"'{param.name}' may be {spoken(reach)} here;"
-                f" its bounds are {spoken(param.low)} to {spoken(param.high)}"
-            )
+            name = f"'{param.name}'"
+            what = may_be(name, name, bounds, bounds[1] <= param.high)
+            message = f"{what} here; its bounds are {spoken(param.low)} to {spoken(param.high)}"
             self.report.error("param-range", message, span)
         else:
             return value
