@@ -71,7 +71,7 @@ soak: $(VENV)/.dev qemu
 bench: $(VENV)/.dev
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/generated.py
-	$(BIN)/python bench/streams.py
+	$(BIN)/python bench/analyze.py
 
 goldens: $(VENV)/.dev
 	$(BIN)/pytest --update tests/test_errors.py tests/test_golden.py

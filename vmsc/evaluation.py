@@ -135,7 +135,7 @@ def substitute(expr: ir.Expr, names: Mapping[tuple[str, str], ir.Expr]) -> ir.Ex
             return whole if isinstance(whole, ir.Number) else expr
         case ir.At(of=of):
             whole = substitute(of, names)
-            return whole if isinstance(whole, ir.Number) else expr
+            return ir.Number(0) if isinstance(whole, ir.Number | ir.Text) else expr
         case ir.Operation(op=op, operands=operands):
             left = tuple(substitute(o, names) for o in operands)
             return _fold(ir.Operation(op, left, expr.low, expr.high))
@@ -154,7 +154,7 @@ def _fold(expr: ir.Operation) -> ir.Expr:
         if not left:
             return ir.Number(int(not stop))
         return ir.Operation(expr.op, left, expr.low, expr.high)
-    if expr.op in PEEKS and isinstance(expr.operands[0], ir.Number):
+    if expr.op in PEEKS and isinstance(expr.operands[0], ir.Number | ir.Text):
         return ir.Number(0)  # the bytes are not there
     if expr.op == "length" and values:
         return ir.Number(0)  # of what is not there
