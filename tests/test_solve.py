@@ -16,7 +16,7 @@ from vmsc.diag import Report
 from vmsc.host import Host
 from vmsc.load import load_text
 from vmsc.machine import load_machine, machine_text
-from vmsc.solve import Solution, devices_by_name, solve, solve_stream
+from vmsc.solve import Solution, device_keys, solve, solve_stream
 from vmsc.vmdesc import Vmdesc, read_vmdesc
 
 Solve = Callable[..., Solution]
@@ -58,7 +58,7 @@ def solved(host: Host) -> Solve:
         report = Report()
         schema = compiled(load_text(text, report), host, report).schema
         (device,) = record(*fields, version=version, subsections=subsections).devices
-        return solve(schema, devices_by_name(schema)["dev"][0].key, device)
+        return solve(schema, device_keys(schema)["dev"], device)
 
     return run
 

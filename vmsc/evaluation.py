@@ -12,19 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from vmsc import ir
-from vmsc.arithmetic import evaluate
+from vmsc.expressions import evaluate
 from vmsc.runtime.errors import ParamError
-from vmsc.runtime.peeks import PEEKS
 
-__all__ = [
-    "Known",
-    "hangs_on_fields",
-    "member_of",
-    "number_of",
-    "substitute",
-    "unknowns",
-    "value_of",
-]
+__all__ = ["Known", "member_of", "number_of", "substitute", "unknowns", "value_of"]
 
 
 def member_of(value: object, name: str) -> Any:
@@ -90,8 +81,6 @@ def value_of(expr: ir.Expr, known: Known) -> Any:
             return int(any(value_of(o, known) for o in operands))
         case ir.Operation(op="length", operands=(of,)):
             return len(value_of(of, known))
-        case ir.Operation(op=op, operands=(of, at)) if op in PEEKS:
-            return PEEKS[op][0](value_of(of, known), number_of(at, known))
         case ir.Operation(op=op, operands=operands):
             return evaluate(op, [_comparable(value_of(o, known)) for o in operands])
         case _:
@@ -113,11 +102,6 @@ def unknowns(expr: ir.Expr, kind: str) -> frozenset[str]:
     return frozenset(name for found, name in ir.names_in(expr) if found == kind)
 
 
-def hangs_on_fields(expr: ir.Expr) -> bool:
-    """Whether the expression reads what is on the wire alone: fields, and words of them."""
-    return any(kind in ("field", "let") for kind, _ in ir.names_in(expr))
-
-
 def substitute(expr: ir.Expr, names: Mapping[tuple[str, str], ir.Expr]) -> ir.Expr:
     """The expression with (kind, name) replaced, and folded where nothing is left to know.
 
@@ -135,7 +119,7 @@ def substitute(expr: ir.Expr, names: Mapping[tuple[str, str], ir.Expr]) -> ir.Ex
             return whole if isinstance(whole, ir.Number) else expr
         case ir.At(of=of):
             whole = substitute(of, names)
-            return ir.Number(0) if isinstance(whole, ir.Number | ir.Text) else expr
+            return whole if isinstance(whole, ir.Number) else expr
         case ir.Operation(op=op, operands=operands):
             left = tuple(substitute(o, names) for o in operands)
             return _fold(ir.Operation(op, left, expr.low, expr.high))
@@ -154,11 +138,7 @@ def _fold(expr: ir.Operation) -> ir.Expr:
         if not left:
             return ir.Number(int(not stop))
         return ir.Operation(expr.op, left, expr.low, expr.high)
-    if expr.op in PEEKS and isinstance(expr.operands[0], ir.Number | ir.Text):
-        return ir.Number(0)  # the bytes are not there
-    if expr.op == "length" and values:
-        return ir.Number(0)  # of what is not there
-    if len(values) != len(expr.operands):
+    if len(values) != len(expr.operands) or expr.op == "length":
         return expr
     try:
         return ir.Number(evaluate(expr.op, values))  # type: ignore[arg-type]

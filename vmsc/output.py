@@ -7,11 +7,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-if TYPE_CHECKING:
-    from vmsc.backend import Artifact
-
+from vmsc.backend import Artifact
 
 __all__ = [
     "OutputError", "beside", "check_paths", "stale", "write_artifacts", "write_file",

@@ -305,7 +305,6 @@ class Plan:
     digest: bytes
     doc: str
     span: Span
-    target: str = ""
 
     @property
     def peeks(self) -> bool:

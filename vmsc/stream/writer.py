@@ -24,10 +24,8 @@ from vmsc.stream.events import (
     Eof,
     Event,
     FileHeader,
-    Gap,
     Mark,
     Message,
-    Pages,
     Section,
     Trailing,
 )
@@ -74,10 +72,8 @@ def _event_bytes(event: Event, payload: Buffer) -> tuple[bytes, Buffer, bytes]:
             return bytes([Mark.EOF]), b"", b""
         case Description(json=json):
             return struct.pack(">BI", Mark.DESCRIPTION, len(json)), json, b""
-        case Trailing(data=data) | Gap(data=data):
+        case Trailing(data=data):
             return b"", data, b""
-        case Pages():
-            raise AssertionError("a section is written whole, not in pieces")
         case _:
             assert_never(event)
 
