@@ -23,7 +23,7 @@ SCHEMAS = Path(__file__).parent.parent / "schemas"
 
 def check(path: Path, status: int) -> str:
     """What `vmsc check` says; it ends with this status, and soon."""
-    done = subprocess.run([VMSC, "check", path], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([VMSC, "check", path], capture_output=True, text=True, timeout=60)
     assert done.returncode == status, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -113,7 +113,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
 def test_a_folder_in_the_place_of_a_file_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "folder.vmsd").mkdir()
     (tmp_path / "nic.vmsd").write_text("struct A { a: u8 }")
-    done = subprocess.run([VMSC, "check", tmp_path], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([VMSC, "check", tmp_path], capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, 1) and "Traceback" not in done.stderr
 
 
@@ -121,7 +121,7 @@ def test_a_link_to_itself_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "self.vmsd").symlink_to(tmp_path / "self.vmsd")
     (tmp_path / "nic.vmsd").write_text("struct A { a: u8 }")
-    done = subprocess.run([VMSC, "check", tmp_path], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([VMSC, "check", tmp_path], capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, 1) and "Traceback" not in done.stderr
 
 
