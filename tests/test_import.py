@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import lzma
-import random
-import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import live
 import pytest
 from commands import run_vmsc
+from imports import check, check_damage, squeezed, write
+from records import body, description, device, field, struct
 from streams_at_hand import DATA, MACHINES, state
 
 from vmsc.answers import open_answers
-from vmsc.backend import Artifact, ImporterError
-from vmsc.diag import Report, as_text
-from vmsc.driver import compile_paths
+from vmsc.backend import ImporterError
 from vmsc.host import Host
 from vmsc.library import open_library
 from vmsc.opened import entries
@@ -28,20 +26,6 @@ def whole(name: str) -> bytes:
     """A stream of this machine's device sections, with its description behind the end."""
     text = lzma.decompress((DATA / f"{name}.vmdesc.xz").read_bytes())
     return state(name) + b"\6" + len(text).to_bytes(4, "big") + text
-
-
-def write(folder: Path, artifacts: Iterable[Artifact]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for artifact in artifacts:
-        (folder / artifact.path).write_text(artifact.text)
-    return folder
-
-
-def check(folder: Path, host: Host) -> None:
-    """Nothing is to be said of the schemas in this folder, not even a warning."""
-    report = Report()
-    compile_paths([folder], host, report)
-    assert report.found == [], as_text(report)
 
 
 def come_back(stream: bytes, folder: Path) -> Iterator[str]:
@@ -86,28 +70,6 @@ def test_what_is_imported_from_a_machine_with_like_devices_of_other_forms_decode
     assert sum(name.endswith("xhci") for name in names) == 2
     assert "param shape: u8 max 1" in (folder / "xhci.vmsd").read_text()
     assert '// a type of the device\'s own, "virtio"' in (folder / "virtio_net.vmsd").read_text()
-
-
-def field(name: str, type_: str, size: int, more: str = "") -> str:
-    return f'{{"name": "{name}", {more}"type": "{type_}", "size": {size}}}'
-
-
-def body(vmsd: str, *fields: str, version: int = 1, subsections: str = "") -> str:
-    rest = f', "subsections": [{subsections}]' if subsections else ""
-    return f'"vmsd_name": "{vmsd}", "version": {version}, "fields": [{", ".join(fields)}]{rest}'
-
-
-def device(name: str, inner: str, instance: int = 0) -> str:
-    return f'{{"name": "{name}", "instance_id": {instance}, {inner}}}'
-
-
-def description(*devices: str) -> bytes:
-    return f'{{"page_size": 4096, "devices": [{", ".join(devices)}]}}'.encode()
-
-
-def struct(name: str, size: int, inner: str, more: str = "") -> str:
-    head = f'{{"name": "{name}", {more}"type": "struct"'
-    return f'{head}, "struct": {{{inner}}}, "size": {size}}}'
 
 
 SLOT = body("slot", field("up", "bool", 1))
@@ -214,11 +176,6 @@ device Fw as "fw" {
 OPEN = '"size": 131, "fields": [{"name": "data", "size": 131, "type": "buffer"}]'
 
 
-def squeezed(text: str) -> list[str]:
-    """The lines without their columns."""
-    return [" ".join(line.split()) for line in text.splitlines()]
-
-
 def test_the_text_says_what_was_recorded_and_where_it_says_no_more(host: Host) -> None:
     text = description(
         device("0000:00:03.0/uart", UART), device("dma", DMA[0]), device("dma", DMA[1], 1),
@@ -285,152 +242,9 @@ def test_a_stream_that_cannot_be_imported_is_refused(host: Host, text: bytes, me
     assert str(caught.value) == message
 
 
-# --- dumps ----------------------------------------------------------------------------------------
-
-
-def dumped(name: str, size: int, since: int = 0, exists: bool = False, **more: object) -> object:
-    return {"field": name, "version_id": since, "field_exists": exists, "size": size, **more}
-
-
-INNER = {"name": "core", "version_id": 2, "minimum_version_id": 1,
-         "Fields": [dumped("ctl", 4), dumped("late", 2, 2)]}  # fmt: skip
-NIC = {
-    "name": "nic", "version_id": 5, "minimum_version_id": 3,
-    "Fields": [
-        dumped("core", 40, Description=INNER), dumped("mac", 6), dumped("rx", 0),
-        dumped("old", 1, 3), dumped("new", 8, 4), dumped("never", 8, 6),
-        dumped("config", 256, exists=True), dumped("wide", 4096, exists=True),
-        dumped("unused", 12),
-    ],
-    "Subsections": [{"name": "nic/rss", "version_id": 1, "minimum_version_id": 1,
-                     "Fields": [dumped("n", 2)]}],
-}  # fmt: skip
-SERIAL = {"name": "serial", "version_id": 3, "minimum_version_id": 2, "Fields": [dumped("a", 1)]}
-SERIAL_ISA = {**SERIAL, "Fields": [dumped("core", 40, Description=INNER), dumped("a", 1)]}
-EMPTY = {"name": "nvme", "version_id": 0, "minimum_version_id": 0}
-
-DUMP_HEAD = """\
-// From `qemu -dump-vmstate`, which says neither types nor counts nor conditions: each line
-// with `// ?` is to be settled. A number may be signed, a bool, a timer, or an array.
-// The machine: pc-1.0.
-
-"""
-DUMP = {
-    "common": """\
-// Types without any field, which QEMU does not migrate:
-// nvme
-
-vmsd Core as "core" version 2 minimum 1 {
-    ctl: u32 // ? 4 bytes in memory
-    late: u16 since 2 // ? 2 bytes in memory
-}
-""",
-    "nic": """\
-use common
-
-/// QEMU's nic-a, nic-b.
-device Nic as "nic" version 5 minimum 3 {
-    param nic_rx_length: u32 max 1M
-    param nic_has_config: bool
-    param nic_has_wide: bool
-
-    core: Core // ? one, an array, a list or a tree
-    mac: opaque[6] // ? 6 bytes in memory
-    rx: opaque[nic_rx_length] // ? of a length set at run time
-    old: u8 // ? 1 byte in memory
-    new: u64 since 4 // ? 8 bytes in memory
-    // never: since version 6, so never there
-    config: opaque[256] when nic_has_config // ? 256 bytes in memory, there under a condition
-    wide: opaque[4096] when nic_has_wide // ? 4096 bytes in memory, there under a condition
-    unused[12]
-
-    subsection "nic/rss" {
-        n: u16 // ? 2 bytes in memory
-    }
-}
-""",
-    "serial": """\
-use common
-
-device Serial as "serial" version 3 minimum 2 {
-    /// Which of the forms it has:
-    /// 0: serial-mm
-    /// 1: isa-serial
-    param form: u8 max 1
-
-    core: Core when form == 1 // ? one, an array, a list or a tree
-    a: u8 // ? 1 byte in memory
-}
-""",
-}
-
-
-def dump(**types: object) -> bytes:
-    top: dict[str, object] = {"vmschkmachine": {"Name": "pc-1.0"}}
-    for name, each in types.items():
-        named = name.replace("_", "-")
-        top[named] = {"Name": named, "version_id": 1, "minimum_version_id": 1, "Description": each}
-    return json.dumps(top).encode()
-
-
-def test_a_dump_gives_skeletons_whose_doubtful_lines_say_so(host: Host, tmp_path: Path) -> None:
-    text = dump(nic_a=NIC, nic_b=NIC, serial_mm=SERIAL, isa_serial=SERIAL_ISA, nvme=EMPTY)
-    artifacts = list(host.importers["dump"].run(text, {}))
-    found = {a.path: a.text for a in artifacts}
-    assert sorted(found) == [f"{name}.vmsd" for name in sorted(DUMP)]
-    for name, each in DUMP.items():
-        assert squeezed(found[f"{name}.vmsd"]) == squeezed(DUMP_HEAD + each), name
-    check(write(tmp_path / "schemas", artifacts), host)
-
-
-@pytest.mark.live
-def test_all_of_qemus_own_dump_gives_schemas_that_are_sound(host: Host, tmp_path: Path) -> None:
-    file = tmp_path / "dump.json"
-    command = [live.require_qemu(), "-M", "pc", "-display", "none", "-dump-vmstate", str(file)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    folder = write(tmp_path / "schemas", host.importers["dump"].run(file.read_bytes(), {}))
-    check(folder, host)
-    assert len(list(folder.iterdir())) > 100
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (b"", "the dump is no JSON: Expecting value"),
-        (b"[" * 100_000, "the dump nests too deep"),
-        (b"{}", "no dump of `qemu -dump-vmstate`: it has no 'vmschkmachine'"),
-        (dump(a=1), "type 'a': 'Description': an object expected"),
-        (dump(a={"name": "a"}), "type 'a', 'a': 'version_id': a number from 0 on expected"),
-        (dump(a={**SERIAL, "Fields": [{"field": "x", "version_id": 1, "size": -1}]}),
-         "type 'a', 'serial', field 'x': 'size': a number from 0 on expected"),
-        (dump(a={**SERIAL, "Subsections": {}}),
-         "type 'a', 'serial': 'Subsections': an array expected"),
-    ],
-)  # fmt: skip
-def test_a_dump_that_is_wrong_is_refused_with_the_place(
-    host: Host, text: bytes, message: str
-) -> None:
-    with pytest.raises(ImporterError) as caught:
-        host.importers["dump"].run(text, {})
-    assert str(caught.value).startswith(message)
-
-
-@pytest.mark.parametrize("kind", ["stream", "dump"])
-def test_damaged_input_gives_files_or_a_clear_error(host: Host, kind: str) -> None:
-    seeded = random.Random(23)
-    good = description(device("uart", UART), device("dma", DMA[0]), device("dma", DMA[1], 1))
-    text = good if kind == "stream" else dump(nic_a=NIC, serial_mm=SERIAL, isa_serial=SERIAL_ISA)
-    for _ in range(300):
-        damaged = bytearray(text)
-        for _ in range(seeded.randrange(1, 3)):
-            at = seeded.randrange(len(damaged))
-            damaged[at : at + seeded.randrange(3)] = seeded.choice(
-                (b"", b"0", b'"', b"{", b"]", b"\xff", b"-1", b"7", b'"a":', b"\\u0000")
-            )
-        try:
-            assert list(host.importers[kind].run(bytes(damaged), {}))
-        except ImporterError as fault:
-            assert str(fault)
+def test_a_damaged_description_gives_files_or_a_clear_error(host: Host) -> None:
+    whole = description(device("uart", UART), device("dma", DMA[0]), device("dma", DMA[1], 1))
+    check_damage(host.importers["stream"], whole)
 
 
 # --- the command ----------------------------------------------------------------------------------

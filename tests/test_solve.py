@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import lzma
+import random
+import re
 import time
 from collections.abc import Callable
 
 import pytest
 from helpers import compiled
+from records import array, body, description, device, field, struct
 from streams_at_hand import DATA, MACHINES, library
 
 from vmsc import ir
@@ -16,38 +19,10 @@ from vmsc.diag import Report
 from vmsc.host import Host
 from vmsc.load import load_text
 from vmsc.machine import load_machine, machine_text
-from vmsc.solve import Solution, device_keys, solve, solve_stream
+from vmsc.solve import Solution, device_key, device_keys, solve, solve_stream
 from vmsc.vmdesc import Vmdesc, read_vmdesc
 
 Solve = Callable[..., Solution]
-
-
-def record(*fields: str, version: int = 1, subsections: str = "") -> Vmdesc:
-    """A stream of one section, 'dev', that QEMU describes so."""
-    rest = f', "subsections": [{subsections}]' if subsections else ""
-    return read_vmdesc(
-        (
-            '{"page_size": 4096, "devices": [{"name": "dev", "instance_id": 0, "vmsd_name": "dev",'
-            f' "version": {version}, "fields": [{", ".join(fields)}]{rest}}}]}}'
-        ).encode()
-    )
-
-
-def field(name: str, type_: str, size: int, more: str = "") -> str:
-    return f'{{"name": "{name}", {more}"type": "{type_}", "size": {size}}}'
-
-
-def array(name: str, type_: str, size: int, count: int) -> str:
-    return field(name, type_, size, f'"array_len": {count}, ')
-
-
-def body(vmsd: str, *fields: str, version: int = 1) -> str:
-    return f'"vmsd_name": "{vmsd}", "version": {version}, "fields": [{", ".join(fields)}]'
-
-
-def struct(name: str, size: int, inner: str, more: str = "") -> str:
-    head = f'{{"name": "{name}", {more}"type": "struct"'
-    return f'{head}, "struct": {{{inner}}}, "size": {size}}}'
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +32,9 @@ def solved(host: Host) -> Solve:
     def run(text: str, *fields: str, version: int = 1, subsections: str = "") -> Solution:
         report = Report()
         schema = compiled(load_text(text, report), host, report).schema
-        (device,) = record(*fields, version=version, subsections=subsections).devices
-        return solve(schema, device_keys(schema)["dev"], device)
+        inner = body("dev", *fields, version=version, subsections=subsections)
+        (section,) = read_vmdesc(description(device("dev", inner))).devices
+        return solve(schema, device_keys(schema)["dev"], section)
 
     return run
 
@@ -203,6 +179,26 @@ def test_a_field_whose_value_is_not_recorded_says_nothing(solved: Solve) -> None
 def test_a_field_that_is_not_there_reads_as_zero(solved: Solve) -> None:
     text = 'param n: u8\ndevice "dev" version 2 minimum 1 { a: u8 since 2; b: bytes[n + a] }'
     assert values(solved(text, field("b", "buffer", 9), version=1)) == {"n": 9}
+
+
+def test_bytes_that_are_not_there_are_empty(solved: Solve) -> None:
+    text = (
+        "param n: u8\n"
+        'device "dev" version 2 minimum 1 { a: bytes[9] since 2; b: bytes[n + length(a)];'
+        " c: u8[n + 1] }"
+    )
+    found = solved(text, field("b", "buffer", 7), array("c", "uint8", 1, 8), version=1)
+    assert values(found) == {"n": 7}
+
+
+def test_a_word_of_bits_whose_value_is_not_recorded_says_nothing(solved: Solve) -> None:
+    text = (
+        "param n: u8\n"
+        'device "dev" { w: u16 split { a: high 8; b: low 8 }'
+        " c: u8 when w == n; d: u8 when b == n }"
+    )
+    found = solved(text, field("w", "uint16", 2), field("d", "uint8", 1))
+    assert (values(found), found.unresolved) == ({}, ("n",))
 
 
 def test_of_several_values_that_fit_the_default_is_taken_else_the_greatest(solved: Solve) -> None:
@@ -352,6 +348,26 @@ def test_the_machine_file_of_the_test_data_is_what_is_solved_now(name: str) -> N
     path = DATA / f"{name}.machine.json"
     machine, _ = solve_stream(library().schema, described(name), load_machine(path).name)
     assert path.read_text() == machine_text(machine), "python tests/data/take.py --machines"
+
+
+def test_a_damaged_record_gives_a_solution_and_misfits_and_no_fault() -> None:
+    seeded = random.Random(5)
+    schema = library().schema
+    devices = device_keys(schema)
+    text = lzma.decompress((DATA / "usb.vmdesc.xz").read_bytes())
+    found = 0
+    for _ in range(12):
+        damaged = re.sub(
+            rb'("(?:size|index|array_len)": )\d+',
+            lambda m: (
+                m[0] if seeded.random() > 0.02 else m[1] + seeded.choice((b"0", b"7", b"9999"))
+            ),
+            text,
+        )
+        for section in read_vmdesc(damaged).devices:
+            key = device_key(devices, section) or seeded.choice(list(schema.descriptions))
+            found += len([str(m) for m in solve(schema, key, section).misfits])
+    assert found > 100
 
 
 def test_a_real_pcs_parameters_are_solved() -> None:

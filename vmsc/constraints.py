@@ -25,9 +25,9 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_TRIES = 1 << 16  # values of one parameter that are tried one by one
-MAX_COMBINATIONS = 1 << 14  # of several parameters together
-MAX_ROUNDS = 100
-MAX_PROBES = 64  # values of a parameter that are tried against all constraints
+MAX_COMBINATIONS = 1 << 9  # of several parameters together
+MAX_ROUNDS = 16
+MAX_PROBES = 64  # values, of all parameters, that are tried against all constraints
 
 Value = int | str
 Domain = range | tuple[Value, ...]
@@ -191,10 +191,12 @@ def probed(
     domains, broken = propagate(constraints, start)
     good = [c for c in constraints if c not in broken]
     names = sorted({name for c in good for name in c.params})
+    tries = MAX_PROBES
     for _ in range(MAX_ROUNDS):
         before = dict(domains)
         for name in names:
-            if 1 < size_of(domains[name]) <= MAX_PROBES:
+            if 1 < size_of(domains[name]) <= tries:
+                tries -= size_of(domains[name])
                 fit = tuple(v for v in domains[name] if taken(good, domains, name, v) is not None)
                 if fit and len(fit) < size_of(domains[name]):
                     domains, _ = propagate(good, {**domains, name: fit})

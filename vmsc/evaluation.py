@@ -15,7 +15,15 @@ from vmsc import ir
 from vmsc.expressions import evaluate
 from vmsc.runtime.errors import ParamError
 
-__all__ = ["Known", "member_of", "number_of", "substitute", "unknowns", "value_of"]
+__all__ = [
+    "Known",
+    "hangs_on_fields",
+    "member_of",
+    "number_of",
+    "substitute",
+    "unknowns",
+    "value_of",
+]
 
 
 def member_of(value: object, name: str) -> Any:
@@ -102,6 +110,11 @@ def unknowns(expr: ir.Expr, kind: str) -> frozenset[str]:
     return frozenset(name for found, name in ir.names_in(expr) if found == kind)
 
 
+def hangs_on_fields(expr: ir.Expr) -> bool:
+    """Whether the expression reads what is on the wire alone: fields, and words of them."""
+    return any(kind in ("field", "let") for kind, _ in ir.names_in(expr))
+
+
 def substitute(expr: ir.Expr, names: Mapping[tuple[str, str], ir.Expr]) -> ir.Expr:
     """The expression with (kind, name) replaced, and folded where nothing is left to know.
 
@@ -119,7 +132,7 @@ def substitute(expr: ir.Expr, names: Mapping[tuple[str, str], ir.Expr]) -> ir.Ex
             return whole if isinstance(whole, ir.Number) else expr
         case ir.At(of=of):
             whole = substitute(of, names)
-            return whole if isinstance(whole, ir.Number) else expr
+            return ir.Number(0) if isinstance(whole, ir.Number | ir.Text) else expr
         case ir.Operation(op=op, operands=operands):
             left = tuple(substitute(o, names) for o in operands)
             return _fold(ir.Operation(op, left, expr.low, expr.high))
@@ -138,7 +151,9 @@ def _fold(expr: ir.Operation) -> ir.Expr:
         if not left:
             return ir.Number(int(not stop))
         return ir.Operation(expr.op, left, expr.low, expr.high)
-    if len(values) != len(expr.operands) or expr.op == "length":
+    if expr.op == "length" and values:
+        return ir.Number(0)  # of what is not there
+    if len(values) != len(expr.operands):
         return expr
     try:
         return ir.Number(evaluate(expr.op, values))  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from vmsc import ir
 from vmsc.alignment import Wanted, align, folded, may_vanish, same_name
 from vmsc.constraints import Constraint
 from vmsc.dump import expr_text, type_text
-from vmsc.evaluation import substitute, unknowns
+from vmsc.evaluation import hangs_on_fields, substitute
 from vmsc.sizes import (
     Names,
     body_size,
@@ -74,7 +74,7 @@ class Fitting:
         bounds = ir.expr_bounds(expr)
         if bounds is not None and (bounds[1] < low or high < bounds[0]):
             self.differs(path, "size", expr_text(expr), found)
-        elif not isinstance(expr, ir.Number | ir.Text) and not unknowns(expr, "field"):
+        elif not isinstance(expr, ir.Number | ir.Text) and not hangs_on_fields(expr):
             self.constraints.append(Constraint(expr, low, high, path, found))
 
     def equal(self, expr: ir.Expr | None, number: int, path: str, found: str) -> None:
@@ -179,7 +179,7 @@ class Fitting:
                     known["let", name] = substitute(value, known)
                 case ir.Require(law=law, text=text):
                     law = substitute(law, known)
-                    if not isinstance(law, ir.Number) and not unknowns(law, "field"):
+                    if not isinstance(law, ir.Number) and not hangs_on_fields(law):
                         self.true(law, True, path, f"a section that breaks '{text}'")
                 case ir.Break():
                     pass
@@ -194,8 +194,7 @@ class Fitting:
         present = presence(item, known)
         if found is None:
             self._absent(item, present, known, path)
-            for name in _names_of(item):
-                known["field", name] = ir.Number(0)
+            known.update((name, _nothing(item)) for name in _names_of(item))
             return
         if present is not None:
             self.true(present, True, path, "it is there")
@@ -384,8 +383,17 @@ def _alone(item: ir.Field | ir.Split) -> tuple[Wanted, ...]:
     return (Wanted(item.wire, None, item, None, False),)
 
 
-def _names_of(item: ir.Field | ir.Split) -> tuple[str, ...]:
-    return (item.name,) if isinstance(item, ir.Field) else tuple(p.name for p in item.parts)
+def _names_of(item: ir.Field | ir.Split) -> tuple[tuple[str, str], ...]:
+    """What expressions call it: a field, or a word and its parts."""
+    if isinstance(item, ir.Field):
+        return (("field", item.name),)
+    return (("let", item.name), *(("field", p.name) for p in item.parts))
+
+
+def _nothing(item: ir.Field | ir.Split) -> ir.Expr:
+    """What an absent field reads as."""
+    text = isinstance(item, ir.Field) and isinstance(item.type, ir.Bytes | ir.String)
+    return ir.Text("") if text else ir.Number(0)
 
 
 def _presence_words(wanted: bool) -> tuple[str, str]:
