@@ -7,12 +7,13 @@ import subprocess
 import sys
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import helpers
 import pytest
 from commands import BIN, run_vmsc
+from helpers import check_codec
 
 from vmsc.backend import Artifact
 from vmsc.diag import Report, as_text
@@ -158,3 +159,17 @@ assert all(name.split(".")[1] == "runtime" for name in parts), parts
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_field_that_is_named_like_an_element_is_another(
+    build: Callable[[str], types.ModuleType],
+) -> None:
+    module = build("""
+        struct Inner { b: u8; row: u8[2] }
+        struct Twins { x_0: u8; x: u8[2]; a: Inner; a__b: u8; a__row: u8[2]; x_0_1: u8 }
+    """)
+    wire = bytes(range(1, 11))
+    value = module.decode_twins(wire)
+    assert (value.x_0, value.x, value.x_0_1) == (1, [2, 3], 10)
+    assert (value.a.b, value.a.row, value.a__b, value.a__row) == (4, [5, 6], 7, [8, 9])
+    check_codec(module.CODECS["Twins"], value, wire)

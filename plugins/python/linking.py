@@ -13,8 +13,8 @@ from vmsc import ir, plan
 from .code import Names, expression, param_name
 
 __all__ = [
-    "Linker", "arguments", "is_param", "local", "path_local", "reads_version", "run_names",
-    "step_exprs", "step_names", "takes_version", "versioned",
+    "Linker", "arguments", "element_locals", "is_param", "local", "path_local", "reads_version",
+    "run_names", "step_exprs", "step_names", "takes_version", "versioned",
 ]  # fmt: skip
 
 
@@ -126,11 +126,17 @@ def run_names(each: plan.RunField) -> tuple[str, ...]:
     return tuple(name for name, _ in each.parts) or (each.name,)
 
 
+# Each kind of local has a prefix of its own: a field called x_0 is not element 0 of x.
+
+
 def path_local(path: tuple[str, ...]) -> str:
-    """A local for a field of a plain struct; two underscores keep it apart from a field called
-    a_b.
-    """
-    return "v_" + "__".join(path)
+    """The local variable of a field, or of a plain struct's field within it."""
+    return local(path[0]) if len(path) == 1 else "g_" + "__".join(path)
+
+
+def element_locals(path: tuple[str, ...], count: int) -> list[str]:
+    """The local variables of a row's elements."""
+    return [f"e{path_local(path)}_{i}" for i in range(count)]
 
 
 def is_param(expr: ir.Expr) -> bool:

@@ -12,7 +12,15 @@ from vmsc import ir, plan
 
 from .code import param_name, wrapped
 from .consts import Leaf, leaves, run_format
-from .linking import local, path_local, run_names, step_names, takes_version, versioned
+from .linking import (
+    element_locals,
+    local,
+    path_local,
+    run_names,
+    step_names,
+    takes_version,
+    versioned,
+)
 from .reading_items import ItemReader
 
 __all__ = ["Reader"]
@@ -200,11 +208,10 @@ class Reader(ItemReader):
     def _targets(self, found: list[Leaf]) -> list[str]:
         targets: list[str] = []
         for leaf in found:
-            stem = local("_".join(leaf.path)) if len(leaf.path) == 1 else path_local(leaf.path)
             if isinstance(leaf.form, plan.Row):
-                targets += [f"{stem}_{i}" for i in range(leaf.form.count)]
+                targets += element_locals(leaf.path, leaf.form.count)
             else:
-                targets.append(stem)
+                targets.append(path_local(leaf.path))
         return targets
 
     def _pick(self, run: plan.Run, found: list[Leaf]) -> None:
@@ -227,9 +234,9 @@ class Reader(ItemReader):
         """Make a row's list, a split word's parts, a transformed value."""
         if not self._leaf_wanted(leaf):
             return
-        stem = self._stem(leaf.path)
+        stem = path_local(leaf.path)
         if isinstance(leaf.form, plan.Row):
-            parts = [f"{stem}_{i}" for i in range(leaf.form.count)]
+            parts = element_locals(leaf.path, leaf.form.count)
             self.code.extend(wrapped(parts, f"{stem} = [", "]", self.code.depth))
         for name, mask in leaf.parts:
             self.code(f"{local(name)} = {stem} & {mask:#x}")
@@ -239,9 +246,6 @@ class Reader(ItemReader):
             where = f"pos - {size - leaf.offset}, {'.'.join(leaf.path)!r}"
             self.code(f"{stem} = _c.to_value({function}, {leaf.via!r}, {stem}, {where})")
 
-    def _stem(self, path: tuple[str, ...]) -> str:
-        return local(path[0]) if len(path) == 1 else path_local(path)
-
     def _group(self, fields: tuple[plan.RunField, ...], path: tuple[str, ...]) -> None:
         for each in fields:
             if not isinstance(each.form, plan.Group):
@@ -250,9 +254,9 @@ class Reader(ItemReader):
             if not self.build and here[0] not in self.needed:
                 continue
             self._group(each.form.fields, here)
-            inner = [self._stem((*here, n)) for f in each.form.fields for n in run_names(f)]
+            inner = [path_local((*here, n)) for f in each.form.fields for n in run_names(f)]
             name = self.link.name("", each.form.key)
-            self.code.extend(wrapped(inner, f"{self._stem(here)} = {name}(", ")", self.code.depth))
+            self.code.extend(wrapped(inner, f"{path_local(here)} = {name}(", ")", self.code.depth))
 
     def _value(self, name: str, node: plan.Node) -> None:
         target = local(name) if self.wants(name) else None
