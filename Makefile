@@ -2,6 +2,7 @@
 # make test   everything that must hold (installs what it needs)
 # make soak   the long runs as well
 # make bench  side-by-side measurements
+# make coverage  docs/coverage.md anew, from what live machines send
 # make goldens  rewrite goldens and error headers (the run fails, so that it is not taken for a test)
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test soak bench goldens lint types qemu clean
+.PHONY: run test soak bench coverage goldens lint types qemu clean
 
 $(BIN)/vmsc: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -47,13 +48,19 @@ types: $(VENV)/.dev
 	cd build/types && ../../$(BIN)/mypy -p vmsc
 	MYPYPATH=build/types:tests $(BIN)/mypy --config-file pyproject.toml tests bench
 
+# The two QEMUs, and the TPM that runs beside one.
 qemu:
-	@command -v qemu-system-x86_64 >/dev/null || { \
+	@{ command -v qemu-system-x86_64 && command -v qemu-system-aarch64 && \
+	  command -v swtpm; } >/dev/null || { \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
 	  $$sudo apt-get update -qq && \
-	  $$sudo env DEBIAN_FRONTEND=noninteractive \
-	    apt-get install -y -qq --no-install-recommends qemu-system-x86 >/dev/null; \
-	} || echo "qemu-system-x86 could not be installed: tests that need a live QEMU will say so"
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    qemu-system-x86 qemu-system-arm swtpm >/dev/null; \
+	} || echo "QEMU could not be installed: tests that need a live one will say so"
+
+# docs/coverage.md, from what live machines send
+coverage: $(VENV)/.dev qemu
+	$(BIN)/python tests/coverage_page.py
 
 test: lint types qemu
 	$(BIN)/pytest -m "not soak" -n $(JOBS) --dist loadgroup
@@ -64,6 +71,7 @@ soak: $(VENV)/.dev qemu
 bench: $(VENV)/.dev
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/generated.py
+	$(BIN)/python bench/analyze.py
 
 goldens: $(VENV)/.dev
 	$(BIN)/pytest --update tests/test_errors.py tests/test_golden.py

@@ -25,7 +25,8 @@ from qemu.qmp import ExecuteError, QMPClient, QMPError
 
 __all__ = [
     "COUNTER", "MACHINES", "ROOM", "Machine", "Qemu", "QemuError", "boot", "busy_guest",
-    "cmos_guest", "counting_guest", "eventually", "qemu_binary", "require_qemu", "running",
+    "cmos_guest", "counting_guest", "eventually", "qemu_binary", "require_qemu",
+    "rewriting_guest", "running",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -38,16 +39,17 @@ class QemuError(Exception):
     """QEMU did not start, refused, failed or was too slow; the message holds what it said."""
 
 
-def qemu_binary() -> str | None:
-    """The path of QEMU, if there is one; QEMU_SYSTEM in the environment names another."""
-    return shutil.which(os.environ.get("QEMU_SYSTEM", "qemu-system-x86_64"))
+def qemu_binary(target: str = "x86_64") -> str | None:
+    """The path of this target's QEMU, if there is one; QEMU_SYSTEM names another for x86_64."""
+    name = f"qemu-system-{target}"
+    return shutil.which(os.environ.get("QEMU_SYSTEM", name) if target == "x86_64" else name)
 
 
-def require_qemu() -> str:
+def require_qemu(target: str = "x86_64") -> str:
     """The path of QEMU. Without it the test is skipped, and in CI it fails: CI must have one."""
-    if (binary := qemu_binary()) is not None:
+    if (binary := qemu_binary(target)) is not None:
         return binary
-    reason = "qemu-system-x86_64 is not installed"
+    reason = f"qemu-system-{target} is not installed"
     if os.environ.get("CI", "").lower() == "true":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -155,30 +157,32 @@ class Qemu:
         The stream holds the run state in which the machine was: one that was stopped before
         stays so where it is loaded, and `cont` goes on there.
         """
-        self._allow(capabilities)
+        self.allow(capabilities)
         self.command("migrate-set-parameters", **{"max-bandwidth": 1 << 40, **(parameters or {})})
         file = self._new_file()
         part, name = shlex.quote(f"{file}.part"), shlex.quote(str(file))
         # 'completed' comes before the last bytes are in the file; the rename comes after them.
         self.command("migrate", uri=f"exec:cat > {part} && mv {part} {name}")
-        eventually(self._migrated, "end of the migration", self.timeout)
+        eventually(self.migrated, "end of the migration", self.timeout)
         eventually(file.exists, "stream in its file", self.timeout)
         return file.read_bytes()
 
     def load_stream(self, stream: bytes, capabilities: Sequence[str] = ()) -> None:
         """Give a QEMU that was started with incoming=True its state; QemuError if it refuses."""
-        self._allow(capabilities)
+        self.allow(capabilities)
         file = self._new_file()
         file.write_bytes(stream)
         self.command("migrate-incoming", uri=f"exec:cat {shlex.quote(str(file))}")
         eventually(lambda: self.status() != "inmigrate", "end of the load", self.timeout)
-        self._migrated()
+        self.migrated()
 
-    def _allow(self, capabilities: Sequence[str]) -> None:
+    def allow(self, capabilities: Sequence[str]) -> None:
+        """Switch these migration capabilities on."""
         wanted = [{"capability": name, "state": True} for name in capabilities]
         self.command("migrate-set-capabilities", capabilities=wanted)
 
-    def _migrated(self) -> bool:
+    def migrated(self) -> bool:
+        """Whether the migration is complete; QemuError if it failed."""
         info = self.command("query-migrate")
         status = info.get("status")
         if status in ("failed", "cancelled"):
@@ -220,6 +224,7 @@ def running(
     *,
     memory_mb: int = 32,
     machine: str = "pc",
+    target: str = "x86_64",
     timeout: float = 60.0,
     incoming: bool = False,
     environment: Mapping[str, str] | None = None,
@@ -233,7 +238,7 @@ def running(
         ours, theirs = socket.socketpair()
         stack.enter_context(ours)
         command = [
-            require_qemu(), "-M", machine, "-accel", "tcg", "-m", str(memory_mb),
+            require_qemu(target), "-M", machine, "-accel", "tcg", "-m", str(memory_mb),
             "-display", "none", "-monitor", "none",
             "-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control",
             *(("-incoming", "defer") if incoming else ()), *args,
@@ -280,6 +285,30 @@ def counting_guest() -> bytes:
         "2666a3 0000"       # mov es:[0], eax
     )  # fmt: skip
     return _sector(_START + screen + turn + _back(turn))
+
+
+def rewriting_guest() -> bytes:
+    """Counts, and writes the count into each of 64 pages from 0x10000 on, again and again.
+
+    What it writes to must be seen as dirty each time, so it makes QEMU forget its TLB each turn.
+    """
+    turn = bytes.fromhex(
+        "0f20e0"            # mov eax, cr4
+        "6683f010"          # xor eax, PSE
+        "0f22e0"            # mov cr4, eax
+    ) + _COUNT + bytes.fromhex(
+        "66a1 0006"         # mov eax, [COUNTER]
+        "bb 0010"           # mov bx, 0x1000
+    )  # fmt: skip
+    page = bytes.fromhex(
+        "8ec3"              # mov es, bx
+        "2666a3 2000"       # mov es:[0x20], eax
+        "81c3 0001"         # add bx, 0x100
+        "81fb 0050"         # cmp bx, 0x5000
+    )  # fmt: skip
+    again = b"\x72" + _back(page)[1:]  # jb page
+    whole = turn + page + again
+    return _sector(_START + whole + _back(whole))
 
 
 def cmos_guest(first: int = 0x40, count: int = 16) -> bytes:

@@ -21,6 +21,7 @@ Path = tuple[str | int, ...]
 _MAGIC = b"QEVM\0\0\0\3"
 _KINDS = {1: "start", 2: "part", 3: "end", 4: "full", 8: "command"}
 _LISTS = ("qtailq", "qlist")
+_CONFIGURATION = {"configuration/target-page-bits": 4}  # its subsections' sizes
 _SIGNED = {f"int{bits}{suffix}" for bits in (8, 16, 32, 64) for suffix in ("", " equal", " le")}
 _SIGNED -= {"int64 equal"}  # QEMU's name for a uint64 that must match
 _UNSIGNED = {f"uint{bits}{suffix}" for bits in (8, 16, 32, 64) for suffix in ("", " equal")}
@@ -162,7 +163,11 @@ def machine(stream: bytes) -> tuple[str, int]:
     if stream[:9] != _MAGIC + b"\7":
         raise OracleError("not a version 3 stream with a configuration")
     end = 13 + _int(stream, 9, 4)
-    return stream[13:end].decode(), end
+    name = stream[13:end].decode()
+    while stream[end] == 5:  # a subsection; no section begins so
+        start, end = end + 2, end + 2 + stream[end + 1]
+        end += 4 + _CONFIGURATION[stream[start:end].decode()]
+    return name, end
 
 
 def _after_ram(stream: bytes, at: int, page: int) -> int:

@@ -43,7 +43,7 @@ def file(tmp_path: Path) -> Path:
 def test_info_shows_a_line_for_each_section(file: Path) -> None:
     lines = vmsc("info", file, "--machine", MACHINE).stdout.decode().splitlines()
     assert lines[0].split() == [
-        "offset", "length", "kind", "id", "name", "inst", "vers", "fields", "class",
+        "offset", "length", "kind", "id", "name", "inst", "vers", "class",
     ]  # fmt: skip
     assert lines[1].split() == ["0", "8", "header"]
     rtc = next(line for line in lines if "mc146818rtc" in line).split()

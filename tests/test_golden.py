@@ -14,8 +14,9 @@ import pytest
 
 from vmsc.diag import Report, as_text
 from vmsc.driver import Compiled, analyse, generate
-from vmsc.dump import ir_text, plan_text
+from vmsc.dump import plan_text
 from vmsc.host import Host
+from vmsc.irtext import ir_text
 from vmsc.load import load_text
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -61,18 +61,26 @@ class World(msgspec.Struct, frozen=True):
     compiled: Compiled
     modules: Mapping[str, types.ModuleType]
 
-    def described(self, data: st.DataObject, module: str) -> tuple[ir.Description, Codec]:
-        """One of what a module describes and a caller can name."""
-        mine = [d for d in self.compiled.schema.descriptions.values() if d.module == module]
-        codecs = self.modules[module].CODECS
-        found = {d.name: d for d in mine if d.name in codecs}
-        name = data.draw(st.sampled_from(sorted(found)), label="description")
-        return found[name], codecs[name]
+    def names(self, module: str) -> list[str]:
+        """What a module describes and a caller can name."""
+        return sorted(self.modules[module].CODECS)
 
-    def drawn(self, data: st.DataObject, module: str) -> tuple[Codec, Any, bytes, dict[str, Any]]:
+    def described(self, data: st.DataObject, module: str) -> tuple[ir.Description, Codec]:
+        name = data.draw(st.sampled_from(self.names(module)), label="description")
+        return self.one(module, name)
+
+    def one(self, module: str, name: str) -> tuple[ir.Description, Codec]:
+        codec: Codec = self.modules[module].CODECS[name]
+        mine = [d for d in self.compiled.schema.descriptions.values() if d.module == module]
+        (description,) = (d for d in mine if d.name == name)
+        return description, codec
+
+    def drawn(
+        self, data: st.DataObject, module: str, name: str = ""
+    ) -> tuple[Codec, Any, bytes, dict[str, Any]]:
         """A codec, a value, the bytes that the model has for it, and the keyword arguments."""
         model = Model(data.draw, self.compiled.schema, self.modules)
-        one, codec = self.described(data, module)
+        one, codec = self.one(module, name) if name else self.described(data, module)
         params = model.params(one)
         versioned = one.kind in ("device", "vmsd")
         version = model.version(one) if versioned else None
@@ -97,8 +105,8 @@ each_example = pytest.mark.parametrize("name", EXAMPLES)
 # --- values ---------------------------------------------------------------------------------------
 
 
-def check_value(world: World, data: st.DataObject, module: str) -> None:
-    codec, value, wire, given_ = world.drawn(data, module)
+def check_value(world: World, data: st.DataObject, module: str, name: str = "") -> None:
+    codec, value, wire, given_ = world.drawn(data, module, name)
     framed = check_whole(codec, codec.framed, value, None, given_)
     check_whole(codec, codec.qemu, value, wire, given_)
     for profile, whole in ((codec.qemu, wire), (codec.framed, framed)):
@@ -118,6 +126,17 @@ def test_a_value_is_written_as_the_rules_of_the_wire_say(world: World, name: str
         check_value(world, data, f"examples.{name}")
 
     holds()
+
+
+@each_example
+def test_the_model_has_values_of_every_description(world: World, name: str) -> None:
+    @quick(2)
+    @given(st.data())
+    def holds(description: str, data: st.DataObject) -> None:
+        world.drawn(data, f"examples.{name}", description)
+
+    for description in world.names(f"examples.{name}"):
+        holds(description)  # raises Unsatisfiable if there is none
 
 
 # --- bytes ----------------------------------------------------------------------------------------
@@ -314,12 +333,13 @@ MODULES = sorted(
 @pytest.mark.soak
 @pytest.mark.parametrize("module", MODULES)
 def test_soak_every_schema_keeps_the_laws(everything: World, module: str) -> None:
-    @settings(quick(300), derandomize=False)
+    @settings(quick(40), derandomize=False)
     @given(st.data())
-    def holds(data: st.DataObject) -> None:
-        check_value(everything, data, module)
-        codec, value, wire, given_ = everything.drawn(data, module)
+    def holds(name: str, data: st.DataObject) -> None:
+        check_value(everything, data, module, name)
+        codec, value, wire, given_ = everything.drawn(data, module, name)
         check_bytes(codec, spoil(data, wire), given_)
         check_bytes(codec, spoil(data, codec.framed.encode(value, **given_)), given_)
 
-    holds()
+    for name in everything.names(module):
+        holds(name)

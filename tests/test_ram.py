@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from streams import wire
+from streams_at_hand import library
 
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.stream.configuration import Machine
@@ -95,7 +96,7 @@ def test_a_block_list_ends_with_its_total() -> None:
     03 76 67 61              block vga
     00 00 00 00 00 00 04 00  of 1024 bytes
     """)
-    item, end = read_item(data, 0, SMALL)
+    item, end = read_item(data + EOS, 0, SMALL)
     assert item == BlockList(0, 3072, (Block("pc", 2048), Block("vga", 1024)))
     assert end == len(data)
     over = data[:-1] + b"\x01"
@@ -103,18 +104,48 @@ def test_a_block_list_ends_with_its_total() -> None:
         read_item(over, 0, SMALL)
 
 
-def test_the_words_that_the_wire_does_not_announce_are_the_formats() -> None:
+def test_a_block_has_an_address_where_shared_memory_is_ignored() -> None:
     data = wire("""
     00 00 00 00 00 00 08 04  2048 bytes in all | MEM_SIZE
     02 70 63                 block pc
     00 00 00 00 00 00 08 00  of 2048 bytes
-    00 00 00 00 00 20 00 00  its page size
     00 00 00 01 00 00 00 00  its address
     """)
-    form = RamFormat(page_size=1024, ignore_shared=True, huge=frozenset({"pc"}))
-    item, end = read_item(data, 0, form)
-    assert item == BlockList(0, 2048, (Block("pc", 2048, 0x200000, 0x100000000),))
+    item, end = read_item(data + EOS, 0, RamFormat(page_size=1024, ignore_shared=True))
+    assert item == BlockList(0, 2048, (Block("pc", 2048, None, 0x100000000),))
     assert end == len(data)
+
+
+HUGE = wire("""
+    00 00 00 00 00 60 0c 04  3072 bytes and 6 MiB in all | MEM_SIZE
+    02 70 63                 block pc
+    00 00 00 00 00 40 00 00  of 4 MiB
+    00 00 00 00 00 20 00 00  pages of 2 MiB
+    03 76 67 61              block vga
+    00 00 00 00 00 00 0c 00  of 3072 bytes, the host's pages
+    03 68 75 67              block hug
+    00 00 00 00 00 20 00 00  of 2 MiB
+    00 00 00 00 00 20 00 00  pages of 2 MiB
+    00 00 00 00 00 00 00 10  EOS
+""")
+
+
+def test_a_page_size_stands_where_neither_name_nor_word_can() -> None:
+    item, end = read_item(HUGE, 0, SMALL)
+    blocks = (Block("pc", 4 << 20, 2 << 20), Block("vga", 3072), Block("hug", 2 << 20, 2 << 20))
+    assert item == BlockList(0, (6 << 20) + 3072, blocks)
+    assert end == len(HUGE) - 8
+    for size in range(len(HUGE) - 8):
+        with pytest.raises(Truncated):
+            read_item(HUGE[:size], 0, SMALL)
+
+
+def test_the_description_of_ram_finds_page_sizes_as_well() -> None:
+    codec = library().device("ram")
+    assert codec is not None
+    value = codec.qemu.decode(HUGE, version=4, page_size=1024)
+    assert codec.qemu.encode(value, version=4, page_size=1024) == HUGE
+    assert codec.qemu.scan(HUGE, version=4, page_size=1024) == len(HUGE)
 
 
 def test_the_page_size_divides_address_and_flags() -> None:

@@ -19,7 +19,7 @@ from vmsc.diag import Report
 from vmsc.host import Host
 from vmsc.load import load_text
 from vmsc.machine import load_machine, machine_text
-from vmsc.solve import Solution, device_key, device_keys, solve, solve_stream
+from vmsc.solve import Solution, devices_by_name, solve, solve_stream
 from vmsc.vmdesc import Vmdesc, read_vmdesc
 
 Solve = Callable[..., Solution]
@@ -34,7 +34,7 @@ def solved(host: Host) -> Solve:
         schema = compiled(load_text(text, report), host, report).schema
         inner = body("dev", *fields, version=version, subsections=subsections)
         (section,) = read_vmdesc(description(device("dev", inner))).devices
-        return solve(schema, device_keys(schema)["dev"], section)
+        return solve(schema, devices_by_name(schema)["dev"][0].key, section)
 
     return run
 

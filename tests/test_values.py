@@ -4,49 +4,19 @@ from __future__ import annotations
 
 import lzma
 import random
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import live
 import oracle
 import pytest
+from judging import Judged, blob, judged, unmatched, value_at, wire_bytes
 from streams_at_hand import DATA, MACHINES, answers, library, opened, state
 
 from vmsc.answers import open_answers
-from vmsc.evaluation import member_of
-from vmsc.opened import Entry
-from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import EncodeError
-from vmsc.solve import device_keys
-from vmsc.stream.events import Section, SectionKind
-from vmsc.stream.lookup import names_of
-from vmsc.walk import MARKS, Leaf, leaves
-
-# QEMU's word for a type, and ours.
-TYPES = {
-    **{f"uint{bits}{equal}": f"u{bits}" for bits in (8, 16, 32, 64) for equal in ("", " equal")},
-    **{f"int{bits}{law}": f"s{bits}" for bits in (8, 16, 32, 64) for law in ("", " equal", " le")},
-    "int64 equal": "u64",
-    "bool": "bool",
-    "timer": "timer",
-    "buffer": "bytes",
-    "unused_buffer": "padding",
-    "pci config": "bytes",
-    "pci irq state": "u32",  # four of them
-}
-
-
-class Judged(NamedTuple):
-    """A section: as the judge sees it, and as we do, offsets from the payload's start."""
-
-    theirs: oracle.Section
-    codec: Codec
-    params: dict[str, Any]
-    payload: bytes
-    value: Any
-    ours: tuple[Leaf, ...]
+from vmsc.walk import MARKS, Leaf
 
 
 def like(name: str) -> bytes:
@@ -56,68 +26,9 @@ def like(name: str) -> bytes:
 
 
 @cache
-def keys() -> dict[str, str]:
-    return device_keys(library().schema)
-
-
-def judged(theirs: list[oracle.Section], entries: list[Entry]) -> tuple[Judged, ...]:
-    found = []
-    ours = [e for e in entries if isinstance(e.event, Section) and e.event.kind == SectionKind.FULL]
-    for section, entry in zip(theirs, ours, strict=True):
-        assert entry.codec is not None and isinstance(entry.event, Section)
-        key = next(keys()[n] for n in names_of(section.name) if n in keys())
-        params = {**entry.params, "version": entry.event.version}
-        value = entry.value()
-        walked = leaves(library().schema, key, value, entry.params, section.version)
-        found.append(Judged(section, entry.codec, params, bytes(entry.data), value, tuple(walked)))
-    return tuple(found)
-
-
-@cache
 def machine(name: str) -> tuple[Judged, ...]:
     theirs = list(oracle.sections(state(name), like=like(name)))
     return judged(theirs, opened(state(name), answers(name)))
-
-
-def value_at(value: Any, path: tuple[str | int, ...]) -> Any:
-    for part in path:
-        value = value[part] if isinstance(part, int) else member_of(value, part)
-    return value
-
-
-def wire_bytes(value: Any, size: int) -> bytes:
-    return value if isinstance(value, bytes) else (value % (1 << 8 * size)).to_bytes(size, "big")
-
-
-def unmatched(one: Judged) -> Iterator[str]:
-    """What is not the same: the judge's leaf, and what we have in its place."""
-    fields = {leaf.offset: leaf for leaf in one.ours if leaf.type not in MARKS and leaf.size}
-    for theirs in one.theirs.leaves:
-        at = theirs.offset - one.theirs.payload
-        tiles, end = [], at
-        while end < at + theirs.size and end in fields:
-            tiles.append(fields[end])
-            end += fields[end].size
-        if not _same(one, theirs, tiles):
-            yield f"{theirs.section}: {theirs.path} {theirs.type} at {at}: {tiles[:1]}"
-
-
-def _same(one: Judged, theirs: oracle.Leaf, ours: list[Leaf]) -> bool:
-    """Whether these leaves are that one; several are, where QEMU's is a device's own type."""
-    wanted = TYPES[theirs.type]
-    raw = b"".join(wire_bytes(value_at(one.value, leaf.path), leaf.size) for leaf in ours)
-    named = all(leaf.wire_path[: len(theirs.path)] == theirs.path for leaf in ours)
-    single = len(ours) == 1 or (theirs.type == "pci irq state" and len(ours) == 4)
-    typed = all(leaf.type == wanted for leaf in ours)
-    if not (single and named and typed and raw == theirs.raw):
-        return False
-    number = len(ours) == 1 and theirs.value is not None and theirs.type != "timer"
-    return not number or value_at(one.value, ours[0].path) == theirs.value
-
-
-def blob(one: Judged) -> bool:
-    """Written by open code: to QEMU it is one buffer, called data."""
-    return [leaf.path for leaf in one.theirs.leaves] == [("data",)]
 
 
 # --- reading --------------------------------------------------------------------------------------

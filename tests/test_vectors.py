@@ -18,7 +18,7 @@ from vector_files import FOLDER, Entry, entries, value_of
 from vmsc import ir, plan, syntax
 from vmsc.diag import Report
 from vmsc.driver import Compiled
-from vmsc.expressions import FUNCTIONS
+from vmsc.functions import FUNCTIONS
 from vmsc.host import Host
 from vmsc.load import load
 from vmsc.runtime.codec import Codec

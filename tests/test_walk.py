@@ -1,6 +1,4 @@
-"""The leaves of a value: over every construct of the language they tile the bytes that it stands
-for.
-"""
+"""The leaves of a value: whatever the construct, they tile the bytes that it stands for."""
 
 from __future__ import annotations
 
@@ -62,11 +60,3 @@ def at(value: Any, path: tuple[str | int, ...]) -> Any:
         else:
             return None  # a word of which the value has the parts
     return value
-
-
-def marks(examples: Examples, file: str, title: str) -> list[tuple[str, int]]:
-    """The marks among the leaves of a vector, with their sizes."""
-    from vector_files import entries
-
-    (entry,) = (e for e in entries("vector") if e.file == file and title in e.title)
-    return [(leaf.type, leaf.size) for leaf in walked(examples, entry)[2] if leaf.type in MARKS]

@@ -18,7 +18,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from vmsc import ir
-from vmsc.expressions import evaluate
+from vmsc.arithmetic import evaluate
 
 __all__ = ["Drawn", "Model"]
 
@@ -475,7 +475,7 @@ def _names(one: ir.Description) -> list[str]:
 
 
 def _small(one: ir.Description) -> frozenset[str]:
-    """The fields that had better be small: counts of others, and what laws speak of."""
+    """The fields that had better be small: what counts others, and what laws speak of."""
     exprs = [e for item in one.items if isinstance(item, ir.Field) for e in _lengths(item.type)]
     exprs += [e for sub in one.subsections for _, e in sub.use.arguments]
     exprs += [item.law for item in one.items if isinstance(item, ir.Require)]
@@ -490,6 +490,12 @@ def _small(one: ir.Description) -> frozenset[str]:
 
 
 def _lengths(type_: ir.Type) -> tuple[ir.Expr, ...]:
-    """A type's expressions but for what a choice is made by."""
-    ons = {id(type_.on)} if isinstance(type_, ir.Choice) else set()
-    return tuple(e for e in ir.type_exprs(type_) if id(e) not in ons)
+    """A type's expressions, but for what a choice is made by, and what a sum is of."""
+    match type_:
+        case ir.Choice(arms=arms, otherwise=otherwise):
+            types_ = [t for _, t in arms] + ([otherwise] if otherwise else [])
+            return tuple(e for t in types_ for e in _lengths(t))
+        case ir.UntilSum(element=element):
+            return ir.type_exprs(element)
+        case _:
+            return ir.type_exprs(type_)

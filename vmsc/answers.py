@@ -10,25 +10,55 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vmsc.library import Library
-from vmsc.machine import Machine, Settings, Value, load_machine, parse_given
+from vmsc.machine import Machine, SectionParams, Settings, Value, load_machine, parse_given
 from vmsc.runtime.codec import Buffer, Param
-from vmsc.solve import solve_stream
-from vmsc.vmdesc import Body, Device, Field, Vmdesc, VmdescError, find_vmdesc, read_vmdesc
+from vmsc.targets import target_of
+from vmsc.vmdesc import (
+    Device,
+    Vmdesc,
+    VmdescError,
+    find_vmdesc,
+    read_vmdesc,
+    recorded_page_size,
+    recorded_sizes,
+)
 
 __all__ = ["StreamAnswers", "open_answers"]
 
 
 @dataclass
 class StreamAnswers:
-    """The parameters for one stream. `described`: its JSON description, or why there is none
-    that can be read.
+    """The parameters for one stream. `text`: its JSON description, None if there is none; one that
+    arrives later is `taken_in`, and until then answers may be missing that are not so for good.
     """
 
     settings: Settings
     library: Library
-    described: Vmdesc | None
-    solved: Settings | None = None
+    text: bytes | None = None
+    target: str = ""  # as it was given, or as the machine file's machine type tells
+    complete: bool = True
+    parsed: Vmdesc | None = None
+    sizes: dict[tuple[str, int], list[int]] | None = None
+    solved: dict[tuple[str, int, int], Settings] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+
+    def take_in(self, text: bytes | None) -> None:
+        """The description is here now, or will not come any more."""
+        self.text, self.complete = text, True
+
+    @property
+    def described(self) -> Vmdesc | None:
+        """The description. One that cannot be read answers nothing; what then lacks is named."""
+        if self.parsed is None and self.text is not None:
+            try:
+                self.parsed = read_vmdesc(self.text)
+            except VmdescError:
+                self.text = None
+        return self.parsed
+
+    @property
+    def given(self) -> bool:
+        return bool(self.settings.given or self.settings.machine.sections)
 
     def params_for(
         self, name: str, instance: int, occurrence: int, wanted: Sequence[Param]
@@ -36,15 +66,27 @@ class StreamAnswers:
         """The values for this section. Raises MachineError for one that its parameter cannot
         have.
         """
+        if not wanted:
+            return {}
         given = self.settings.params_for(name, instance, occurrence, wanted)
         names = {p.name for p in wanted}
         self.taken |= {str(g) for g in self.settings.given if g.name in names and g.matches(name)}
-        if self.described is None or all(p.name in given for p in wanted):
+        if self.text is None or all(p.name in given for p in wanted):
             return given
-        if self.solved is None:
-            machine, _ = solve_stream(self.library.schema, self.described)
-            self.solved = Settings(machine)
-        return {**self.solved.params_for(name, instance, occurrence, wanted), **given}
+        if name == "ram" and (size := recorded_page_size(self.text)):
+            return {"page_size": size, **given}
+        if self.described is None:
+            return given
+        known = self._solved(self.described, name, instance, occurrence)
+        return {**known.params_for(name, instance, occurrence, wanted), **given}
+
+    def _solved(self, described: Vmdesc, name: str, instance: int, occurrence: int) -> Settings:
+        """What the description tells of one section; solved when it is asked for."""
+        at = (name, instance, occurrence)
+        if at not in self.solved:
+            values = _values(self.library, described, *at, self.target)
+            self.solved[at] = Settings(Machine((SectionParams(name, None, values),)))
+        return self.solved[at]
 
     def untaken(self) -> list[str]:
         """Those `--param`s that no section had a use for, as they were given."""
@@ -54,42 +96,46 @@ class StreamAnswers:
         """The payload's length as the description has it, for a section that no schema
         describes.
         """
-        if self.described is None:
-            return None
-        same = [d for d in self.described.devices if (d.name, d.instance) == (name, instance)]
-        return _size(same[occurrence]) if occurrence < len(same) else None
+        if self.sizes is None:
+            self.sizes = {} if self.text is None else recorded_sizes(self.text)
+        same = self.sizes.get((name, instance))
+        return same[occurrence % len(same)] if same else None
 
 
-def _size(of: Device | Body) -> int:
-    """Bytes of the fields, and of the subsections with their headers."""
-    total = sum(map(_field_size, of.fields))
-    for sub in of.subsections:
-        total += 1 + 1 + len(sub.vmsd_name.encode()) + 4 + _size(sub)
-    return total
+def _device(described: Vmdesc, name: str, instance: int, occurrence: int) -> Device | None:
+    """The description of a section. A checkpoint begins with the first of its name again."""
+    same = [d for d in described.devices if (d.name, d.instance) == (name, instance)]
+    return same[occurrence % len(same)] if same else None
 
 
-def _field_size(entry: Field) -> int:
-    return entry.size * (1 if entry.array_len is None else entry.array_len)
+def _values(
+    library: Library, described: Vmdesc, name: str, instance: int, occurrence: int, target: str
+) -> Mapping[str, Value]:
+    from vmsc.solve import device_key, devices_by_name, solve
+
+    device = _device(described, name, instance, occurrence)
+    if device is None:
+        return {}
+    key = device_key(devices_by_name(library.schema), device, target)
+    if key is None:
+        return {}
+    return solve(library.schema, key, device).values
 
 
 def open_answers(
-    data: Buffer, library: Library, given: Sequence[str] = (), machine: Path | None = None
+    data: Buffer | None,
+    library: Library,
+    given: Sequence[str] = (),
+    machine: Path | None = None,
+    target: str = "",
 ) -> StreamAnswers:
-    """Answers for the stream that is all of `data`.
+    """Answers for the stream that is all of `data`; None: it is still to arrive.
 
     Raises MachineError for settings that cannot be used, OSError for a file that cannot be read.
     """
     loaded = Machine() if machine is None else load_machine(machine)
     settings = Settings(loaded, tuple(map(parse_given, given)))
-    return StreamAnswers(settings, library, _described(data))
-
-
-def _described(data: Buffer) -> Vmdesc | None:
-    """The description at the stream's end. One that cannot be read answers nothing; what then
-    lacks is named later.
-    """
-    try:
-        text = find_vmdesc(bytes(data)) if len(data) else None
-        return None if text is None else read_vmdesc(text)
-    except VmdescError:
-        return None
+    target = target or target_of(loaded.name)
+    if data is None:
+        return StreamAnswers(settings, library, complete=False, target=target)
+    return StreamAnswers(settings, library, find_vmdesc(data) if len(data) else None, target)

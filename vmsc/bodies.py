@@ -12,9 +12,9 @@ from typing import Protocol
 from vmsc import ir, syntax
 from vmsc.diag import Report
 from vmsc.expressions import INVALID, as_written, resolve_number, spoken
-from vmsc.fieldtypes import Descriptions, resolve_type
+from vmsc.fieldtypes import Descriptions, is_broken, resolve_type
 from vmsc.names import ConstScope, camel, identifier, once, resolve_param
-from vmsc.scopes import BodyScope
+from vmsc.scopes import BodyScope, outer_bytes
 from vmsc.source import Span
 
 __all__ = ["Body", "Workshop", "check_wire_name", "resolve_versions", "too_deep"]
@@ -154,11 +154,16 @@ class Body:
             self.scope.define(item.name.text, INVALID, item.span)
 
     def _declare_outer(self, item: syntax.Outer) -> None:
+        if item.type.text == "bytes":
+            param = outer_bytes(item.name.text, item.doc, item.span)
+            self.scope.own_params.setdefault(param.name, param)
+            return
         scalar = ir.SCALARS.get(item.type.text)
         if scalar is None or scalar.name == "f64":
-            message = f"'{item.name.text}' must be of a number type, not '{item.type.text}'"
+            message = f"'{item.name.text}' must be a number or bytes, not '{item.type.text}'"
             self.error("unknown-type", message, item.type.span)
-            scalar = ir.SCALARS["u64"]
+            self.scope.define(item.name.text, INVALID, item.span)
+            return
         low, high = ir.scalar_bounds(scalar)
         name, doc, span = item.name.text, item.doc, item.span
         param = ir.Param(name, "number", low, high, outer=True, doc=doc, span=span)
@@ -186,27 +191,28 @@ class Body:
             found.setdefault(modifier.word, modifier)
         return found
 
-    def _condition(self, expr: syntax.Expr, code: str, never: str) -> ir.Expr:
-        value = resolve_number(expr, self.scope)
+    def _condition(self, expr: syntax.Expr, unless: bool, code: str, never: str) -> ir.Expr:
+        """A condition; it is reported under `code` if it can never hold, `never` saying why not."""
+        whole = syntax.Operation("not", (expr,), expr.span) if unless else expr
+        value = resolve_number(whole, self.scope)
         if value is not INVALID and ir.expr_bounds(value) == (0, 0):
-            self.error(code, f"'{as_written(expr)}' {never}", expr.span)
+            truth = "always" if unless else "never"
+            self.error(code, f"'{as_written(expr)}' is {truth} true{never}", expr.span)
         return value
 
     def _presence(self, modifiers: Modifiers) -> tuple[int | None, ir.Expr | None]:
         chosen = [m for word, m in modifiers.items() if word in _CONDITIONS]
         if len(chosen) > 1:
-            message = f"both `{chosen[0].word}` and `{chosen[1].word}`: one condition says it"
+            both = " and ".join(_as_condition(modifier) for modifier in chosen)
+            message = f"both `{chosen[0].word}` and `{chosen[1].word}`: write `when {both}`"
             self.error("presence-twice", message, chosen[1].span)
         if not chosen:
             return None, None
         operand = chosen[0].operand
         if isinstance(operand, int):
             return self._since(operand, chosen[0].span), None
-        condition = _expression(operand)
-        if chosen[0].word == "unless":
-            condition = syntax.Operation("not", (condition,), condition.span)
-        never = "is never true: the field can never be present"
-        return None, self._condition(condition, "never-present", never)
+        unless, never = chosen[0].word == "unless", ": the field can never be present"
+        return None, self._condition(_expression(operand), unless, "never-present", never)
 
     def _since(self, version: int, span: Span) -> int | None:
         if self.scope.versions is None:
@@ -229,7 +235,7 @@ class Body:
         self.scope.define(item.name.text, value, item.span)
 
     def _require(self, item: syntax.Require) -> None:
-        law = self._condition(item.law, "never-true", "is never true")
+        law = self._condition(item.law, False, "never-true", "")
         self.items.append(ir.Require(law, as_written(item.law), item.why, item.span))
 
     def _field(self, item: syntax.Field) -> None:
@@ -248,7 +254,7 @@ class Body:
         )  # fmt: skip
         self.items.append(found)
         self._check_laws(found, modifiers)
-        if isinstance(type_, ir.Invalid):
+        if is_broken(type_):
             self.scope.define(name, INVALID, item.span)
             return
         low, high = ir.field_bounds(found) or (None, None)
@@ -382,11 +388,8 @@ class Body:
     # --- ends and subsections ---------------------------------------------------------------------
 
     def _break(self, item: syntax.Break) -> None:
-        condition = item.condition
-        if item.unless:
-            condition = syntax.Operation("not", (condition,), condition.span)
-        never = "is never true: the loop does not end here"
-        value = self._condition(condition, "never-true", never)
+        never = ": the loop does not end here"
+        value = self._condition(item.condition, item.unless, "never-true", never)
         if self.kind != "loop":
             self.error("stray-break", "`break` is for loops", item.span)
         elif not any(isinstance(i, ir.Field | ir.Split) for i in self.items):
@@ -425,6 +428,14 @@ class Body:
         self.subsections.append(
             ir.Subsection(name, item.wire, use, version, minimum, item.doc, item.span)
         )
+
+
+def _as_condition(modifier: syntax.Modifier) -> str:
+    """What `since`, `when` or `unless` says, as an expression."""
+    if isinstance(modifier.operand, int):
+        return f"version >= {modifier.operand}"
+    text = as_written(_expression(modifier.operand))
+    return f"not ({text})" if modifier.word == "unless" else text
 
 
 def _expression(operand: int | str | syntax.Name | syntax.Expr | None) -> syntax.Expr:

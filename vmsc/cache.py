@@ -8,30 +8,42 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 import vmsc
-from vmsc import ir
-from vmsc.output import write_file
 
-__all__ = ["Index", "cached", "digest_of", "load_schema", "store"]
+if TYPE_CHECKING:
+    from vmsc import ir
 
-_PARTS = ("*.py", "*.lark", "*.jinja", "*.vmsd")
+__all__ = ["Index", "Place", "cached", "digest_of", "load_schema", "store"]
+
+_ENDS = (".py", ".lark", ".jinja", ".vmsd")
+_PARTS = tuple(f"*{end}" for end in _ENDS)
 _KEPT = 8  # folders; one is about 3 MB
 
 
-class Index(msgspec.Struct, frozen=True):
-    """Where each codec lies: section or vmsd name -> (module, class)."""
+class Place(msgspec.Struct, frozen=True):
+    """Where a codec lies; its size class, and which sections it is for."""
 
-    devices: dict[str, tuple[str, str]]
-    vmsds: dict[str, tuple[str, str]]
+    module: str
+    name: str
+    size: str
+    target: str
+    minimum: int
+    version: int
+
+
+class Index(msgspec.Struct, frozen=True):
+    """Where each codec lies, by the name of its section or vmsd."""
+
+    devices: dict[str, list[Place]]
+    vmsds: dict[str, Place]
 
 
 def _files(root: Path) -> Iterable[Path]:
@@ -41,12 +53,63 @@ def _files(root: Path) -> Iterable[Path]:
 
 
 def digest_of(schemas: Sequence[Path], shipped: Path) -> str:
-    """A digest of vmsc itself, of the schemas, and of the plugins that are installed."""
+    """A digest of vmsc itself, of the schemas, and of the plugins that are installed.
+
+    Where no file has changed since, it is what it was then: they are not read again.
+    """
+    roots = [Path(vmsc.__file__).parent, shipped.parent / "plugins", shipped / "std", *schemas]
+    stamp = _home() / "stamps" / _stamp(roots)
+    try:
+        known = stamp.read_text()
+        if len(known) == 32:
+            return known
+    except OSError:
+        pass
+    digest = _digest(roots)
+    try:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        _forget(stamp.parent.iterdir(), 64)
+        stamp.write_text(digest)
+    except OSError:
+        pass
+    return digest
+
+
+def _stamp(roots: Sequence[Path]) -> str:
+    """What changes with any of the files, or with what is installed."""
     whole = hashlib.sha256(f"{vmsc.__version__} {sys.version_info[:2]}".encode())
+    for root in roots:
+        for path, size, changed in sorted(_stats(str(root))):
+            whole.update(f"{path} {size} {changed}\n".encode())
+    for place in sys.path:
+        if os.path.isdir(place):
+            whole.update(f"{place} {os.stat(place).st_mtime_ns}\n".encode())
+    return whole.hexdigest()[:32]
+
+
+def _stats(root: str) -> Iterator[tuple[str, int, int]]:
+    if not os.path.isdir(root):
+        found = os.stat(root)
+        yield root, found.st_size, found.st_mtime_ns
+        return
+    with os.scandir(root) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if entry.name != "__pycache__":
+                    yield from _stats(entry.path)
+            elif entry.name.endswith(_ENDS):
+                found = entry.stat()
+                yield entry.path, found.st_size, found.st_mtime_ns
+
+
+def _digest(roots: Sequence[Path]) -> str:
+    whole = hashlib.sha256(f"{vmsc.__version__} {sys.version_info[:2]}".encode())
+
+    from importlib.metadata import entry_points
+
     for entry in sorted(entry_points(group="vmsc.plugins"), key=lambda e: e.name):
         dist = entry.dist
         whole.update(f"{entry.name}={entry.value} {dist.version if dist else ''}".encode())
-    roots = [Path(vmsc.__file__).parent, shipped.parent / "plugins", shipped / "std", *schemas]
     for path in sorted({file for root in roots for file in _files(root)}):
         whole.update(str(path).encode())
         whole.update(path.read_bytes())
@@ -69,18 +132,31 @@ def cached(digest: str) -> tuple[Path, Index] | None:
 
 def load_schema(folder: Path) -> ir.Schema:
     """What the schemas mean, from the cache."""
+    import pickle
+
+    from vmsc import ir
+
     loaded = pickle.loads((folder / "schema.pickle").read_bytes())
     assert isinstance(loaded, ir.Schema)
     return loaded
 
 
 def store(digest: str, index: Index, sources: Mapping[str, str], schema: ir.Schema) -> None:
-    """Write all; the index comes last, and only with it does the folder count. Raises OSError."""
+    """Write all; the index comes last, and only with it does the folder count. Raises OSError.
+
+    The codecs are compiled here: where Python may not write bytecode, reading would begin with it.
+    """
+    import pickle
+    import py_compile
+
+    from vmsc.output import write_file
+
     folder = _home() / digest
     for path, text in sources.items():
         target = folder / f"codecs_{digest}" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         write_file(target, text.encode())
+        py_compile.compile(str(target), quiet=2)
     write_file(folder / "schema.pickle", pickle.dumps(schema))
     write_file(folder / "index.json", msgspec.json.encode(index))
     _forget_old(folder.parent)
@@ -92,3 +168,10 @@ def _forget_old(home: Path) -> None:
     whole.sort(key=lambda f: (f / "index.json").stat().st_mtime, reverse=True)
     for folder in whole[_KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget(files: Iterable[Path], kept: int) -> None:
+    """Remove all of these, once they are more than that."""
+    found = list(files)
+    for file in found if len(found) > kept else ():
+        file.unlink(missing_ok=True)

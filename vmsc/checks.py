@@ -23,19 +23,22 @@ def check(schema: ir.Schema, report: Report) -> None:
 
 
 def unique_devices(schema: ir.Schema, report: Report) -> None:
-    """Two devices of one name: a stream's section would fit both.
+    """Two devices of one name, not told apart by their targets: a section would fit both.
 
     A device that is given may take the place of one that comes with vmsc.
     """
-    first: dict[str, ir.Description] = {}
+    first: dict[str, list[ir.Description]] = {}
     for description in schema.descriptions.values():
         if description.kind != "device" or description.span.source.shipped:
             continue
-        other = first.setdefault(description.wire, description)
-        if other is not description:
-            message = f'a second device "{description.wire}"'
-            note = Note("the first is here", other.span)
-            report.error("duplicate-device", message, description.span, note)
+        others = first.setdefault(description.wire, [])
+        for other in others:
+            if not description.target or other.target in ("", description.target):
+                message = f'a second device "{description.wire}"'
+                note = Note("the first is here", other.span)
+                report.error("duplicate-device", message, description.span, note)
+                break
+        others.append(description)
 
 
 def unique_classes(schema: ir.Schema, report: Report) -> None:
@@ -128,14 +131,15 @@ def subsection_prefixes(schema: ir.Schema, report: Report) -> None:
         for use in _tails(owner, hollow):
             before |= _peeking(use.key, schema, ends)
         for sub in owner.subsections:
-            for thief in before:
-                _check_thief(sub, schema.descriptions[thief], report)
+            _check_thieves(sub, [schema.descriptions[key] for key in before], report)
             before |= _peeking(sub.use.key, schema, ends)
         ends[key] = before
 
 
-def _check_thief(sub: ir.Subsection, thief: ir.Description, report: Report) -> None:
-    if not _taken_for(sub.wire, thief.wire):
+def _check_thieves(sub: ir.Subsection, before: list[ir.Description], report: Report) -> None:
+    """Report the first of those that peek before `sub` who would take it."""
+    thief = next((d for d in before if _taken_for(sub.wire, d.wire)), None)
+    if thief is None:
         return
     known = any(s.wire == sub.wire for s in thief.subsections)
     then = "take it for its own" if known else "look for it there"
@@ -143,7 +147,7 @@ def _check_thief(sub: ir.Subsection, thief: ir.Description, report: Report) -> N
         f"subsection \"{sub.wire}\" can follow '{thief.name}', whose name"
         f' "{thief.wire}" it begins with: QEMU\'s loader would {then}'
     )
-    report.error("subsection-prefix", message, sub.span, Note("it follows this", thief.span))
+    report.error("subsection-prefix", message, sub.span, Note("it can follow this", thief.span))
 
 
 def _hollow(schema: ir.Schema) -> set[str]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from vmsc import ir
-from vmsc.dump import expr_text
 from vmsc.evaluation import Known, number_of, unknowns
+from vmsc.irtext import expr_text
 
 __all__ = [
     "Constraint", "Domain", "Value", "domain_of", "probed", "propagate", "size_of", "taken",

@@ -66,7 +66,7 @@ class Report:
         self.compared += sum(map(len, known))
         if self.compared > MAX_COMPARED:
             return ()
-        names = sorted({each for names in known for each in names})
+        names = sorted({each for names in known for each in names} - {name})
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
         return (Note(f"did you mean '{near[0]}'?", span),) if near else ()
 
@@ -80,9 +80,12 @@ def _shown(text: str) -> str:
 
 
 def _excerpt(span: Span) -> list[str]:
-    """The line, or the piece of a long one that matters, and a caret under its place."""
+    """The line, or the piece of a long one that matters, and a caret under its place.
+
+    What speaks of a whole file has a length of 0, and no line.
+    """
     line = span.source.line(span.line)
-    if not line.strip():
+    if not line.strip() or span.length == 0:
         return []
     first = max(0, span.column - 1 - _WIDTH // 2) if len(line) > _WIDTH else 0
     shown = _shown(line[first : first + _WIDTH])

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vmsc.entry import Entry, last_sticky, payload
 from vmsc.jsonform import from_json, to_json
 from vmsc.library import Library
-from vmsc.opened import Entry, last_sticky, payload
 from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import CodecError, EncodeError
 from vmsc.stream.events import (
@@ -23,11 +23,14 @@ from vmsc.stream.events import (
     Eof,
     Event,
     FileHeader,
+    Gap,
     Message,
+    Pages,
     Section,
     SectionKind,
     Trailing,
 )
+from vmsc.targets import target_of
 
 __all__ = ["FORMAT", "Room", "from_part", "to_part"]
 
@@ -38,20 +41,41 @@ _KINDS = {kind.name.lower(): kind for kind in SectionKind}
 
 @dataclass
 class Room:
-    """The side file: where RAM's bytes go to, or come from."""
+    """The side file: where RAM's bytes go to, or come from. `begun`: where those of a section
+    begin that comes in pieces.
+    """
 
     write: Callable[[Buffer], int] | None = None
     read: Callable[[int, int], Buffer] | None = None
     size: int = 0
+    begun: int | None = None
+
+    def put(self, data: Buffer) -> None:
+        assert self.write is not None
+        if self.begun is None:
+            self.begun = self.size
+        self.size += self.write(data)
+
+    def placed(self) -> dict[str, int]:
+        """The place of what was put since the last time."""
+        assert self.begun is not None
+        place = {"offset": self.begun, "length": self.size - self.begun}
+        self.begun = None
+        return place
 
 
 # --- entries -> JSON ------------------------------------------------------------------------------
 
 
-def to_part(entry: Entry, room: Room) -> dict[str, Any]:
-    """One entry as JSON. RAM goes to the side file where there is one."""
+def to_part(entry: Entry, room: Room) -> dict[str, Any] | None:
+    """One entry as JSON. RAM goes to the side file where there is one; of pages nothing else is
+    said before their section is whole.
+    """
     event = entry.event
     match event:
+        case Pages():
+            room.put(memoryview(entry.data)[: event.length])
+            return None
         case Section():
             return _section(entry, event, room)
         case FileHeader(version=version):
@@ -70,6 +94,8 @@ def to_part(entry: Entry, room: Room) -> dict[str, Any]:
             return {"part": "description", **_text(json)}
         case Trailing(data=data):
             return {"part": "trailing", "bytes": data.hex()}
+        case Gap(data=data, reason=reason):
+            return {"part": "gap", "bytes": data.hex(), "reason": reason}
 
 
 def _inside(event: Section | Command | Eof) -> dict[str, bool]:
@@ -96,9 +122,8 @@ def _section(entry: Entry, event: Section, room: Room) -> dict[str, Any]:
     part |= {"instance": event.instance, "version": event.version, "footer": event.footer}
     part |= _inside(event)
     if event.name == "ram" and room.write is not None:
-        data = payload(entry)
-        part["ram"] = {"offset": room.size, "length": len(data)}
-        room.size += room.write(data)
+        room.put(payload(entry))
+        part["ram"] = room.placed()
         return part
     if entry.codec is None:
         return part | {"bytes": bytes(entry.data).hex()}
@@ -115,10 +140,13 @@ def _section(entry: Entry, event: Section, room: Room) -> dict[str, Any]:
 
 @dataclass
 class _Back:
-    """What is carried from part to part on the way back: sticky state by section id."""
+    """What is carried from part to part on the way back: the target that the machine type tells,
+    and sticky state by section id.
+    """
 
     library: Library
     room: Room
+    target: str = ""
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def part(self, part: Any) -> tuple[Event, Buffer]:
@@ -146,6 +174,8 @@ class _Back:
                 return Description(0, text), b""
             case "trailing":
                 return Trailing(0, _hex(part, "bytes")), b""
+            case "gap":
+                return Gap(0, _hex(part, "bytes"), ""), b""
             case _:
                 raise _refuse(f"unknown part '{kind}'")
 
@@ -155,7 +185,9 @@ class _Back:
         codec = self.library.vmsd("configuration")
         if codec is None:
             raise _refuse("no description of the configuration is known")
-        return codec.qemu.encode(from_json(codec.type, part.get("value")))
+        value = from_json(codec.type, part.get("value"))
+        self.target = target_of(value.name.decode(errors="replace"))
+        return codec.qemu.encode(value)
 
     def _section(self, part: Any, kind: SectionKind) -> tuple[Event, Buffer]:
         name, instance = _get(part, "name", str), _get(part, "instance", int)
@@ -173,7 +205,7 @@ class _Back:
             return self.room.read(
                 _get(part["ram"], "offset", int), _get(part["ram"], "length", int)
             )
-        codec = self.library.device(event.name, event.instance, event.version)
+        codec = self.library.device(event.name, event.instance, event.version, self.target)
         if codec is None:
             message = "no description; give its schema with -s DIR or a plugin with -p FILE"
             raise _refuse(message)

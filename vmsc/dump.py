@@ -1,4 +1,4 @@
-"""Dump: IR and plan as text, for goldens, digests and people.
+"""Dump: plans as text, for goldens, digests and people.
 
 The same data always gives the same text.
 """
@@ -9,156 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from vmsc import ir, plan
+from vmsc import plan
+from vmsc.irtext import arguments_text, expr_text, param_text
 
-__all__ = ["expr_text", "ir_text", "layout_text", "plan_text", "type_text"]
-
-_WORDS = ("min", "max", "ceil_div", "align", "bit", "length")
-
-
-def expr_text(expr: ir.Expr) -> str:
-    """The expression, fully bracketed."""
-    match expr:
-        case ir.Number(value=value):
-            return str(value)
-        case ir.Text(value=text):
-            return f'"{text}"'
-        case ir.Version():
-            return "version"
-        case ir.Ref(name=name):
-            return name
-        case ir.Member(of=of, name=name):
-            return f"{expr_text(of)}.{name}"
-        case ir.At(of=of, index=index):
-            return f"{expr_text(of)}[{expr_text(index)}]"
-        case ir.Operation(op=op, operands=operands):
-            parts = [expr_text(o) for o in operands]
-            if op in _WORDS:
-                return f"{op}({', '.join(parts)})"
-            if len(parts) == 1:
-                return f"{op}{' ' if op == 'not' else ''}{_bracketed(operands[0])}"
-            return f" {op} ".join(_bracketed(o) for o in operands)
-        case _:
-            assert_never(expr)
-
-
-def _bracketed(expr: ir.Expr) -> str:
-    text = expr_text(expr)
-    plain = not isinstance(expr, ir.Operation) or expr.op in _WORDS
-    return text if plain else f"({text})"
-
-
-def _arguments(arguments: tuple[tuple[str, ir.Expr], ...]) -> str:
-    inside = ", ".join(f"{name} = {expr_text(e)}" for name, e in arguments)
-    return f"({inside})" if inside else ""
-
-
-def type_text(type_: ir.Type) -> str:
-    """The type as it would be written, descriptions by key."""
-    match type_:
-        case ir.Scalar(name=name, order=order):
-            return name if order == "big" else f"{order} {name}"
-        case ir.Bytes(length=e):
-            return f"bytes[{expr_text(e)}]"
-        case ir.Padding(length=e):
-            return f"unused[{expr_text(e)}]"
-        case ir.Opaque(length=length):
-            return "opaque" if length is None else f"opaque[{expr_text(length)}]"
-        case ir.String(prefix=prefix, limit=limit):
-            return f"string{prefix * 8} max {limit}"
-        case ir.Bitmap(bits=e):
-            return f"bitmap[{expr_text(e)}]"
-        case ir.Array(element=element, count=e):
-            dimensions = f"[{expr_text(e)}]"
-            while isinstance(element, ir.Array):
-                dimensions += f"[{expr_text(element.count)}]"
-                element = element.element
-            return type_text(element) + dimensions
-        case ir.Until(element=element, member=member, stop=stop):
-            return f"{type_text(element)}[until {member} == {stop}]"
-        case ir.UntilSum(element=element, member=member, total=e):
-            return f"{type_text(element)}[until sum({member}) == {expr_text(e)}]"
-        case ir.ListOf(element=element, tag=tag):
-            return f"list {'' if tag == 1 else f'tag {tag} '}{type_text(element)}"
-        case ir.Tree(key=key, value=value):
-            return f"tree {type_text(key)} => {type_text(value)}"
-        case ir.Nullable(element=element, count=e, present=present):
-            how = "marked" if present is None else f"present {expr_text(present)}"
-            return f"nullable {type_text(element)}[{expr_text(e)}] {how}"
-        case ir.Choice(on=on, arms=arms, otherwise=otherwise):
-            inside = [f"{label!r}: {type_text(t)}" for label, t in arms]
-            if otherwise is not None:
-                inside.append(f"else: {type_text(otherwise)}")
-            return f"choice {expr_text(on)} {{ {'; '.join(inside)} }}"
-        case ir.Within(length=e, inner=inner):
-            return f"within[{expr_text(e)}] {type_text(inner)}"
-        case ir.Use(key=key, arguments=arguments, version=version):
-            at = "" if version is None else f" version {version}"
-            return f"{key}{_arguments(arguments)}{at}"
-        case ir.External(name=name):
-            return name
-        case ir.Invalid():
-            return "?"
-        case _:
-            assert_never(type_)
-
-
-# --- ir -------------------------------------------------------------------------------------------
-
-
-def _item(item: ir.Item) -> str:
-    match item:
-        case ir.Field():
-            text = f"{item.name}: {type_text(item.type)}"
-            text += f' as "{item.wire}"' if item.wire != item.name else ""
-            for word, e in (("min", item.least), ("max", item.most), ("equals", item.equals)):
-                text += f" {word} {expr_text(e)}" if e is not None else ""
-            text += f" via {item.via}" if item.via else ""
-            text += " sticky" if item.sticky else ""
-        case ir.Split():
-            parts = "; ".join(f"{p.name}: {p.mask:#x}" for p in item.parts)
-            text = f"{item.name}: {type_text(item.scalar)} split {{ {parts} }}"
-        case ir.Let(name=name, value=value):
-            return f"let {name} = {expr_text(value)}"
-        case ir.Require(law=law, why=why):
-            return f"require {expr_text(law)}" + (f' "{why}"' if why else "")
-        case ir.Break(condition=condition):
-            return f"break when {expr_text(condition)}"
-        case _:
-            assert_never(item)
-    if item.since is not None:
-        return f"{text} since {item.since}"
-    return text if item.when is None else f"{text} when {expr_text(item.when)}"
-
-
-def _param(param: ir.Param) -> str:
-    text = f"{'outer' if param.outer else 'param'} {param.name}: {param.kind}"
-    if param.words:
-        text += " " + ", ".join(param.words)
-    elif param.kind == "bits":
-        text += f" {param.high.bit_length()}"
-    elif param.kind != "bytes":
-        text += f" {param.low}..{param.high}"
-    if param.sticky:
-        text += " sticky"
-    return text if param.default is None else f"{text} = {param.default!r}"
-
-
-def _description(description: ir.Description) -> list[str]:
-    d = description
-    lines = [f'{d.kind} {d.key} as "{d.wire}" version {d.version} minimum {d.minimum}']
-    lines += [f"    {_param(p)}" for p in d.params]
-    lines += [f"    {_item(i)}" for i in d.items]
-    for sub in d.subsections:
-        versions = f"version {sub.version} minimum {sub.minimum}"
-        lines.append(f'    subsection {sub.name} as "{sub.wire}" {versions}: {type_text(sub.use)}')
-    return lines
-
-
-def ir_text(schema: ir.Schema) -> str:
-    """All descriptions, in the order in which they were resolved."""
-    return "\n".join(line for d in schema.descriptions.values() for line in _description(d)) + "\n"
-
+__all__ = ["layout_text", "plan_text"]
 
 # --- plan -----------------------------------------------------------------------------------------
 
@@ -204,7 +58,7 @@ def _node(node: plan.Node, style: _Style) -> str:
             return f"maybe {many} {how} ({_node(inner, style)})"
         case plan.Call(key=key, arguments=arguments, version=version):
             at = "" if version is None else f" version {version}"
-            return f"call {style.key(key)}{_arguments(arguments)}{at}"
+            return f"call {style.key(key)}{arguments_text(arguments)}{at}"
         case plan.Switch(on=on, arms=arms, otherwise=otherwise):
             inside = [f"{label!r}: {_node(n, style)}" for label, n in arms]
             inside += [] if otherwise is None else [f"else: {_node(otherwise, style)}"]
@@ -268,7 +122,7 @@ def plan_text(one: plan.Plan) -> str:
     lines = [
         f'{one.kind} {one.key} as "{one.wire}" version {one.version} minimum {one.minimum}',
         f"    size {one.size_class} {one.least}..{most}",
-        *(f"    {_param(p)}" for p in one.params),
+        *(f"    {param_text(p)}" for p in one.params),
     ]
     for step in one.steps:
         lines += _step(step, _Style(), "    ")

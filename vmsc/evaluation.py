@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from vmsc import ir
-from vmsc.expressions import evaluate
+from vmsc.arithmetic import evaluate
 from vmsc.runtime.errors import ParamError
+from vmsc.runtime.peeks import PEEKS
 
 __all__ = [
     "Known",
@@ -89,6 +90,8 @@ def value_of(expr: ir.Expr, known: Known) -> Any:
             return int(any(value_of(o, known) for o in operands))
         case ir.Operation(op="length", operands=(of,)):
             return len(value_of(of, known))
+        case ir.Operation(op=op, operands=(of, at)) if op in PEEKS:
+            return PEEKS[op][0](value_of(of, known), number_of(at, known))
         case ir.Operation(op=op, operands=operands):
             return evaluate(op, [_comparable(value_of(o, known)) for o in operands])
         case _:
@@ -151,6 +154,8 @@ def _fold(expr: ir.Operation) -> ir.Expr:
         if not left:
             return ir.Number(int(not stop))
         return ir.Operation(expr.op, left, expr.low, expr.high)
+    if expr.op in PEEKS and isinstance(expr.operands[0], ir.Number | ir.Text):
+        return ir.Number(0)  # the bytes are not there
     if expr.op == "length" and values:
         return ir.Number(0)  # of what is not there
     if len(values) != len(expr.operands):

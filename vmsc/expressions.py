@@ -6,22 +6,20 @@ a codec. The law that they keep: whatever the operands are, within theirs, the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Final, Protocol, assert_never
 
 from vmsc import ir, syntax
+from vmsc.arithmetic import COMPARE, COMPUTE, evaluate
 from vmsc.diag import Report
+from vmsc.functions import ARITHMETIC, FUNCTIONS, apply
 from vmsc.source import Span
 
 __all__ = [
-    "FUNCTIONS", "INVALID", "Scope", "as_written", "evaluate", "is_text", "resolve_expr",
-    "resolve_number", "spoken",
+    "FUNCTIONS", "INVALID", "Scope", "as_written", "is_text", "is_word", "may_be",
+    "resolve_expr", "resolve_number", "spoken",
 ]  # fmt: skip
 
 LOWEST, HIGHEST = -(1 << 63), (1 << 64) - 1
-
-# Function names and how many operands each takes (0: two or more).
-FUNCTIONS = {"min": 0, "max": 0, "ceil_div": 2, "align": 2, "bit": 2, "length": 1}
 
 INVALID: Final = ir.Number(1)
 """Stands for what was reported, by identity: what is made of it is INVALID too, in silence."""
@@ -36,60 +34,6 @@ class Scope(Protocol):
     def member(self, of: ir.Expr, name: syntax.Name) -> ir.Expr | None: ...
     def version(self, span: Span) -> ir.Expr | None: ...
     def words(self, param: str) -> tuple[str, ...]: ...
-
-
-# --- values ---------------------------------------------------------------------------------------
-
-_COMPARE: dict[str, Callable[[int, int], bool]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
-
-_COMPUTE: dict[str, Callable[[int, int], int]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "/": lambda a, b: a // b,
-    "%": lambda a, b: a % b,
-    "<<": lambda a, b: a << b,
-    ">>": lambda a, b: a >> b,
-    "&": lambda a, b: a & b,
-    "|": lambda a, b: a | b,
-    "^": lambda a, b: a ^ b,
-    "ceil_div": lambda a, b: -(-a // b),
-    "align": lambda a, b: -(-a // b) * b,
-    "bit": lambda a, b: a >> b & 1,
-}
-
-
-def evaluate(op: str, values: Sequence[int]) -> int:
-    """One operation on numbers; the meaning that every backend's code must have.
-
-    Raises ZeroDivisionError, or ValueError for a negative shift: the compiler lets neither through.
-    """
-    match op:
-        case "and":
-            return int(all(values))
-        case "or":
-            return int(any(values))
-        case "not":
-            return int(not values[0])
-        case "~":
-            return ~values[0]
-        case "min":
-            return min(values)
-        case "max":
-            return max(values)
-        case "-" if len(values) == 1:
-            return -values[0]
-        case _ if op in _COMPARE:
-            return int(_COMPARE[op](values[0], values[1]))
-        case _:
-            return _COMPUTE[op](values[0], values[1])
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -132,6 +76,13 @@ def spoken(value: int) -> str:
     if abs(value) <= HIGHEST:
         return str(value)
     return f"{'-' if value < 0 else ''}2^{abs(value).bit_length() - 1} or more"
+
+
+def may_be(long: str, short: str, bounds: tuple[int, int], low: bool = False) -> str:
+    """ "the index 'n' may be 9", or, where there is no doubt, "the index is 9"."""
+    if bounds[0] == bounds[1]:
+        return f"{short} is {spoken(bounds[0])}"
+    return f"{long} may be {spoken(bounds[0] if low else bounds[1])}"
 
 
 # --- meaning --------------------------------------------------------------------------------------
@@ -201,11 +152,9 @@ def _index(expr: syntax.Index, scope: Scope) -> ir.Expr:
             return INVALID
     have, want = ir.expr_bounds(count), ir.expr_bounds(at)
     if have and want and (want[0] < 0 or want[1] >= have[0]):
-        reach = want[1] if want[0] >= 0 else want[0]
-        message = (
-            f"the index '{as_written(expr.at)}' may be {spoken(reach)};"
-            f" '{as_written(expr.of)}' has {have[0]} elements for sure"
-        )
+        what = may_be(f"the index '{as_written(expr.at)}'", "the index", want, want[0] < 0)
+        least = "" if have[0] == have[1] else "at least "
+        message = f"{what}; '{as_written(expr.of)}' has {least}{have[0]} elements"
         scope.report.error("index-range", message, expr.at.span)
         return INVALID
     return ir.At(of, at, *bounds)
@@ -221,36 +170,21 @@ def _call(
         return INVALID
     want = FUNCTIONS[function.text]
     if len(arguments) != want and (want or len(arguments) < 2):
-        message = f"'{function.text}' takes {want or 'two or more'} operands, not {len(arguments)}"
+        count = f"{want} operand{'s' * (want > 1)}" if want else "two or more operands"
+        message = f"'{function.text}' takes {count}, not {len(arguments)}"
         scope.report.error("arguments", message, span)
         return INVALID
-    if function.text != "length":
+    if function.text in ARITHMETIC:
         return _operation(function.text, arguments, span, scope)
-    of = resolve_expr(arguments[0], scope)
-    if of is INVALID:
+    operands = [resolve_expr(e, scope) for e in arguments]
+    if any(o is INVALID for o in operands):
         return INVALID
-    bounds = _length_bounds(of)
-    if bounds is None:
-        message = f"'{as_written(arguments[0])}' has no length: it is no bytes, string or list"
-        scope.report.error("no-length", message, span)
+    found = apply(function.text, operands, [as_written(e) for e in arguments])
+    if isinstance(found, tuple):
+        code, message, which = found
+        scope.report.error(code, message, arguments[which].span)
         return INVALID
-    return ir.Operation("length", (of,), *bounds)
-
-
-def _length_bounds(of: ir.Expr) -> tuple[int, int] | None:
-    """How many elements there may be; None for what has none."""
-    if not isinstance(of, ir.Ref | ir.Member):
-        return None
-    match of.type:
-        case ir.Bytes(length=count) | ir.Array(count=count):
-            low, high = ir.expr_bounds(count) or (0, 0)
-            return 0 if of.optional else low, high
-        case ir.String(limit=limit):
-            return 0, limit
-        case ir.ListOf() | ir.Until() | ir.UntilSum():
-            return 0, (1 << 32) - 1
-        case _:
-            return None
+    return found
 
 
 def _operation(op: str, written: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> ir.Expr:
@@ -263,7 +197,7 @@ def _operation(op: str, written: tuple[syntax.Expr, ...], span: Span, scope: Sco
     texts = [is_text(e) for e in operands]
     if any(texts):
         if op in ("==", "!=") and all(texts):
-            return _compare_texts(op, operands, span, scope)
+            return _compare_texts(op, operands, written, scope)
         message = f"'{op}' on a string; strings are compared with == and != to strings only"
         scope.report.error("string-operand", message, span)
         return INVALID
@@ -280,21 +214,29 @@ def _operation(op: str, written: tuple[syntax.Expr, ...], span: Span, scope: Sco
     return _bounded(op, operands, bounds, span, scope)
 
 
-def _compare_texts(op: str, operands: tuple[ir.Expr, ...], span: Span, scope: Scope) -> ir.Expr:
+def _compare_texts(
+    op: str, operands: tuple[ir.Expr, ...], written: tuple[syntax.Expr, ...], scope: Scope
+) -> ir.Expr:
     match operands:
         case (ir.Text(value=left), ir.Text(value=right)):
             return ir.Number(int((left == right) == (op == "==")))
-        case (ir.Ref(kind="param", name=name), ir.Text(value=word)) | (
-            ir.Text(value=word),
-            ir.Ref(kind="param", name=name),
-        ):
-            words = scope.words(name)
-            if words and word not in words:
-                hint = scope.report.did_you_mean(word, span, words)
-                message = f"'{name}' is never \"{word}\""
-                scope.report.error("unknown-word", message, span, *hint)
-                return INVALID
-    return ir.Operation(op, operands, 0, 1)
+        case (ir.Ref(kind="param", name=name), ir.Text(value=word)):
+            known = is_word(name, word, written[1].span, scope)
+        case (ir.Text(value=word), ir.Ref(kind="param", name=name)):
+            known = is_word(name, word, written[0].span, scope)
+        case _:
+            known = True
+    return ir.Operation(op, operands, 0, 1) if known else INVALID
+
+
+def is_word(param: str, word: str, span: Span, scope: Scope) -> bool:
+    """Whether the parameter can be this word, after reporting that it cannot."""
+    words = scope.words(param)
+    if words and word not in words:
+        hint = scope.report.did_you_mean(word, span, words)
+        scope.report.error("unknown-word", f"'{param}' is never \"{word}\"", span, *hint)
+        return False
+    return True
 
 
 def _possible(
@@ -310,7 +252,7 @@ def _possible(
     low, high = bounds[1]
     text, at = as_written(written[1]), written[1].span
     if op in ("/", "%", "ceil_div", "align") and low <= 0:
-        what = f"is {low}" if low == high else f"'{text}' may be {'0' if high >= 0 else low}"
+        what = f"is {low}" if low == high else f"'{text}' may be {0 if high >= 0 else low}"
         message = f"the divisor {what}; it must be 1 or more: write max(1, ...), or give it a `min`"
         scope.report.error("division-by-zero", message, at)
         return False
@@ -318,9 +260,8 @@ def _possible(
     if op == "bit" and mask and low >= 0:
         return True
     if op in ("<<", ">>", "bit") and (low < 0 or high > 63):
-        reach = low if low < 0 else high
-        what = f"is {spoken(reach)}" if low == high else f"'{text}' may be {spoken(reach)}"
-        scope.report.error("shift-range", f"the shift {what}; 0 to 63 is possible", at)
+        what = may_be(f"the shift '{text}'", "the shift", (low, high), low < 0)
+        scope.report.error("shift-range", f"{what}; 0 to 63 is possible", at)
         return False
     return True
 
@@ -334,8 +275,8 @@ def _bounded(
 ) -> ir.Expr:
     low, high = _range(op, bounds)
     if low < LOWEST or high > HIGHEST:
-        reach = spoken(high if high > HIGHEST else low)
-        message = f"the result may be {reach}: more than 64 bits hold; give the operands a `max`"
+        what = may_be("the result", "the result", (low, high), high <= HIGHEST)
+        message = f"{what}, which does not fit 64 bits: give the operands a `max`"
         scope.report.error("overflow", message, span)
         return INVALID
     values = [e.value for e in operands if isinstance(e, ir.Number)]
@@ -361,7 +302,7 @@ def _range(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
             low, high = int(same), int(not apart)
             return (low, high) if op == "==" else (1 - high, 1 - low)
         case "<" | "<=" | ">" | ">=":
-            compared = [int(_COMPARE[op](x, y)) for x in a for y in b]
+            compared = [int(COMPARE[op](x, y)) for x in a for y in b]
             return min(compared), max(compared)
         case "min" | "max":
             pick = min if op == "min" else max
@@ -380,7 +321,7 @@ def _range(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
         case "bit":
             return 0, 1
         case _:  # monotonous in each operand: the extremes are at the corners
-            corners = [_COMPUTE[op](x, y) for x in a for y in b]
+            corners = [COMPUTE[op](x, y) for x in a for y in b]
             return min(corners), max(corners)
 
 

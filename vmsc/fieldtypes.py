@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from typing import Protocol, assert_never
 
 from vmsc import ir, syntax
-from vmsc.expressions import INVALID, as_written, is_text, resolve_expr, resolve_number, spoken
+from vmsc.expressions import (
+    INVALID,
+    as_written,
+    is_text,
+    is_word,
+    may_be,
+    resolve_expr,
+    resolve_number,
+    spoken,
+)
 from vmsc.scopes import BodyScope
 from vmsc.source import Span
 
-__all__ = ["DIMENSIONED", "STRINGS", "Descriptions", "resolve_type"]
+__all__ = ["DIMENSIONED", "STRINGS", "Descriptions", "is_broken", "resolve_type"]
 
 MAX_COUNT = 1 << 32  # elements of one array, bytes of one buffer
 MAX_FREE_COUNT = 1 << 16  # elements that may take no byte: nothing in the input bounds them
@@ -68,6 +77,13 @@ def resolve_type(
             assert_never(type_)
 
 
+def is_broken(type_: ir.Type) -> bool:
+    """Whether something of it was reported: nothing that is said of it counts."""
+    if isinstance(type_, ir.Invalid) or any(map(is_broken, ir.type_parts(type_))):
+        return True
+    return any(expr is INVALID for expr in ir.type_exprs(type_))
+
+
 def _too_deep(layer: int, span: Span, scope: BodyScope) -> bool:
     if layer > MAX_LAYERS:
         message = f"a type within more than {MAX_LAYERS} others; make a struct of one of them"
@@ -82,14 +98,15 @@ def _count(expr: syntax.Expr, scope: BodyScope) -> ir.Expr:
         return INVALID
     low, high = ir.expr_bounds(value) or (0, 0)
     if low < 0:
-        what = f"is {low}" if low == high else f"'{as_written(expr)}' may be {low}"
-        message = f"the count {what}: clamp it with max(0, ...)"
+        what = may_be(f"the count '{as_written(expr)}'", "the count", (low, high), True)
+        clamp = "" if low == high else ": clamp it with max(0, ...)"
+        message = f"{what}{clamp}"
         scope.report.error("negative-count", message, expr.span)
         return INVALID
     if high > MAX_COUNT:
-        shown = spoken(high)
-        what = f"is {shown}" if low == high else f"'{as_written(expr)}' may be {shown}"
-        message = f"the count {what}, over {MAX_COUNT}: give what it is made of a `max`"
+        what = may_be(f"the count '{as_written(expr)}'", "the count", (low, high))
+        limit = "" if low == high else ": give what it is made of a `max`"
+        message = f"{what}, over {MAX_COUNT}{limit}"
         scope.report.error("count-overflow", message, expr.span)
         return INVALID
     return value
@@ -249,8 +266,8 @@ def _until(type_: syntax.Until, scope: BodyScope, know: Descriptions, layer: int
         and first.when is None
     ):
         message = (
-            f"'{type_.member.text}' is not the first field of '{description.name}',"
-            " or no number that is always there"
+            f"'{type_.member.text}' must be the first field of '{description.name}',"
+            " and a number that is always there"
         )
         scope.report.error("until-first", message, type_.member.span)
         return ir.Invalid()
@@ -276,7 +293,8 @@ def _until_sum(type_: syntax.UntilSum, scope: BodyScope, know: Descriptions, lay
     fields = {i.name: i for i in description.items if isinstance(i, ir.Field)}
     if name not in fields or ir.field_bounds(fields[name]) is None:
         message = f"'{description.name}' has no number field '{name}'"
-        hint = scope.report.did_you_mean(name, type_.member.span, fields)
+        numbers = [n for n, item in fields.items() if ir.field_bounds(item)]
+        hint = scope.report.did_you_mean(name, type_.member.span, numbers)
         scope.report.error("no-member", message, type_.member.span, *hint)
         return ir.Invalid()
     if description.key in know.hollow:
@@ -335,9 +353,5 @@ def _label(
         message += f" {spoken(bounds[0])} to {spoken(bounds[1])}"
         scope.report.error("never-true", message, written.span)
     if isinstance(on, ir.Ref) and on.kind == "param" and isinstance(label, ir.Text):
-        known = scope.words(on.name)
-        if known and label.value not in known:
-            hint = scope.report.did_you_mean(label.value, written.span, known)
-            message = f"'{on.name}' is never \"{label.value}\""
-            scope.report.error("unknown-word", message, written.span, *hint)
+        is_word(on.name, label.value, written.span, scope)
     return label.value

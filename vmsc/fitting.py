@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from vmsc import ir
 from vmsc.alignment import Wanted, align, folded, may_vanish, same_name
 from vmsc.constraints import Constraint
-from vmsc.dump import expr_text, type_text
 from vmsc.evaluation import hangs_on_fields, substitute
+from vmsc.irtext import expr_text, type_text
 from vmsc.sizes import (
     Names,
     body_size,

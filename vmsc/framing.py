@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from vmsc.opened import ITEM_HEAD, Entry, payload
+from vmsc.entry import ITEM_HEAD, Entry, payload
 from vmsc.runtime.checkpoint import CheckpointWriter
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.context import Context, Setting

@@ -249,6 +249,7 @@ class Param:
     high: int = 0
     words: tuple[str, ...] = ()
     default: int | str | bytes | None = None
+    places: tuple[tuple[str, str, str], ...] = ()
     outer: bool = False
     sticky: bool = False
     doc: str = ""
@@ -335,7 +336,10 @@ class Subsection:
 
 @dataclass(frozen=True)
 class Description:
-    """`kind`: device, vmsd, struct, loop or subsection. `name` is that of the Python class."""
+    """`kind`: device, vmsd, struct, loop or subsection. `name` is that of the Python class.
+
+    `target`: the one whose streams have a device of this name in this form; empty: all have.
+    """
 
     key: str
     module: str
@@ -349,6 +353,7 @@ class Description:
     subsections: tuple[Subsection, ...]
     doc: str
     span: Span
+    target: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vmsc import ir
-from vmsc.cache import Index, cached, digest_of, load_schema, store
-from vmsc.load import shipped_schemas
+from vmsc.cache import Index, Place, cached, digest_of, load_schema, store
 from vmsc.runtime.codec import Codec
+from vmsc.runtime.errors import DecodeError
+from vmsc.shipped import shipped_schemas
 from vmsc.stream.lookup import names_of
+from vmsc.targets import meant
+
+if TYPE_CHECKING:
+    from vmsc import ir
 
 __all__ = ["Library", "LibraryError", "open_library"]
 
@@ -44,9 +49,8 @@ class Shelf:
     load: Callable[[str], types.ModuleType]
     schema: Callable[[], ir.Schema]
 
-    def codec(self, where: tuple[str, str]) -> Codec:
-        module, name = where
-        codec = self.load(module).CODECS[name]
+    def codec(self, place: Place) -> Codec:
+        codec = self.load(place.module).CODECS[place.name]
         assert isinstance(codec, Codec)
         return codec
 
@@ -57,26 +61,53 @@ class Library:
 
     shelves: Sequence[Shelf]
     plugins: Sequence[str] = ()
-    found: dict[str, Codec | None] = field(default_factory=dict)
+    found: dict[tuple[str, int, str], Codec | None] = field(default_factory=dict)
 
-    def device(self, name: str, instance: int = 0, version: int = 0) -> Codec | None:
+    def device(
+        self, name: str, instance: int = 0, version: int = 0, target: str = ""
+    ) -> Codec | None:
         """The codec of a section: by its name, or by what follows the device's path in it.
 
-        Plugins' section handlers are asked where no description fits.
+        Of several devices of this name, the one of the target, else of the version; DecodeError
+        if that is not one. Plugins' section handlers are asked where no description fits.
         """
-        if name not in self.found:
-            self.found[name] = next(self._described(name), None)
-        codec = self.found[name]
+        key = name, version, target
+        if key not in self.found:
+            place = self._described(*key)
+            self.found[key] = None if place is None else place[0].codec(place[1])
+        codec = self.found[key]
         if codec is not None:
             return codec
         asked = (handler(name, instance, version) for handler in self._handlers)
         return next((answer for answer in asked if answer is not None), None)
 
-    def _described(self, name: str) -> Iterator[Codec]:
+    def size_class(self, name: str, version: int = 0, target: str = "") -> str | None:
+        """The size class of a section, without loading its codec; None: no schema describes it."""
+        place = self._described(name, version, target)
+        return None if place is None else place[1].size
+
+    def of_layout(self, name: str, digest: bytes) -> Codec | None:
+        """The codec of a section that was framed with the layout of this digest, if it is known."""
+        codecs = (shelf.codec(p) for shelf, places in self._places(name) for p in places)
+        return next((codec for codec in codecs if codec.digest == digest), None)
+
+    def _described(self, name: str, version: int, target: str) -> tuple[Shelf, Place] | None:
+        for shelf, places in self._places(name):
+            fits = meant(places, version, target)
+            if len(fits) > 1:
+                targets = " or ".join(p.target for p in fits)
+                message = f"a section '{name}' of {targets}: say which with --target"
+                raise DecodeError(message, offset=0, code="target")
+            if fits:
+                return shelf, fits[0]
+        return None
+
+    def _places(self, name: str) -> Iterator[tuple[Shelf, Sequence[Place]]]:
+        """The devices of this name, or of what follows the device's path in it, best first."""
         for each in names_of(name):
             for shelf in self.shelves:
                 if each in shelf.index.devices:
-                    yield shelf.codec(shelf.index.devices[each])
+                    yield shelf, shelf.index.devices[each]
 
     def vmsd(self, name: str) -> Codec | None:
         """The codec of a description that is no section, such as the configuration."""
@@ -86,6 +117,8 @@ class Library:
     @cached_property
     def schema(self) -> ir.Schema:
         """What all schemas mean; a device that is on several shelves counts on the first."""
+        from vmsc import ir
+
         modules: list[ir.Module] = []
         descriptions: dict[str, ir.Description] = {}
         for shelf in reversed(self.shelves):
@@ -143,10 +176,13 @@ def _compile(paths: Sequence[Path], plugins: Sequence[str]) -> _Made:
     for one in compiled.program.plans.values():
         if one.module not in compiled.asked:
             continue
+        place = Place(
+            one.module, one.name, one.size_class, one.target, one.minimum, one.version
+        )  # fmt: skip
         if one.kind == "device":
-            index.devices[one.wire] = (one.module, one.name)
+            index.devices.setdefault(one.wire, []).append(place)
         elif one.kind == "vmsd":
-            index.vmsds.setdefault(one.wire, (one.module, one.name))
+            index.vmsds.setdefault(one.wire, place)
     return _Made(index, {a.path: a.text for a in artifacts}, compiled.schema)
 
 

@@ -9,17 +9,16 @@ import re
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 
 from vmsc import syntax
 from vmsc.diag import Note, Report
 from vmsc.parse import MAX_SIZE, parse
+from vmsc.shipped import shipped_schemas
 from vmsc.source import Source, Span
 
-__all__ = ["Loaded", "load", "load_text", "shipped_schemas"]
+__all__ = ["Loaded", "load", "load_text"]
 
 SUFFIX = ".vmsd"
 MAX_BYTES = 4 * MAX_SIZE  # UTF-8 takes up to four a character
@@ -33,12 +32,6 @@ class Loaded:
 
     files: tuple[syntax.File, ...]
     asked: tuple[str, ...]
-
-
-@cache
-def shipped_schemas() -> Path:
-    """The folder of the schemas that come with vmsc."""
-    return Path(str(files("vmsc.schemas") / "std")).parent
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -80,16 +73,16 @@ def _root_of(path: Path, folders: Sequence[Path]) -> Path:
 def _read(path: Path, module: str, report: Report) -> Source | None:
     """The file's text, or None after reporting why there is none."""
     shipped = _holds(shipped_schemas(), path)
-    start = Span(Source(path.as_posix(), module, "", shipped), 1, 1)
+    whole = Span.whole(Source(path.as_posix(), module, "", shipped))
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as fault:
-        report.error("unreadable", f"cannot read the file: {fault.strerror}", start)
+        report.error("unreadable", f"cannot read the file: {fault.strerror}", whole)
         return None
     if len(data) > MAX_BYTES:
         message = f"the file has more than {MAX_BYTES} bytes: split it"
-        report.error("too-large", message, start)
+        report.error("too-large", message, whole)
         return None
     data = data.removeprefix(b"\xef\xbb\xbf")
     text = data.decode("utf-8", "replace")
@@ -140,13 +133,13 @@ class _Loader:
         for part in source.module.split("."):
             if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", part):
                 message = f"the file's name gives a module '{part}': no name that one could use"
-                self.report.error("module-name", message, Span(source, 1, 1))
+                self.report.error("module-name", message, Span.whole(source))
                 return
         file = parse(source, self.report)
         if file is None:
             return
         if not (file.uses or file.consts or file.params or file.descriptions):
-            self.report.warning("empty-file", "the file describes nothing", Span(source, 1, 1))
+            self.report.warning("empty-file", "the file describes nothing", Span.whole(source))
         for use in file.uses:
             self._follow(use, (*via, use))
         self.order.append(file)
@@ -156,7 +149,7 @@ class _Loader:
         shipped = shipped_schemas()
         if _real(path) == _real(other) or _holds(shipped, path) or _holds(shipped, other):
             return
-        here, there = (Span(Source(p.as_posix(), module, ""), 1, 1) for p in (path, other))
+        here, there = (Span.whole(Source(p.as_posix(), module, "")) for p in (path, other))
         message = f"a second file for the module '{module}'"
         self.report.error("duplicate-module", message, here, Note("the first", there))
 
@@ -210,7 +203,7 @@ def load(paths: Iterable[Path], report: Report, search: Sequence[Path] = ()) -> 
         root = _root_of(path, folders)
         found = _schemas_in(path) if path.is_dir() else [path]
         if not found:
-            empty = Span(Source(path.as_posix(), "", ""), 1, 1)
+            empty = Span.whole(Source(path.as_posix(), "", ""))
             report.error("no-schemas", f"no {SUFFIX} file in this folder", empty)
         for each in found:
             module = _module_name(each, root)

@@ -21,7 +21,6 @@ _SPOKEN = {
 _KINDS = (
     ("a description", {"STRUCT", "DEVICE", "VMSD", "LOOP"}),
     ("a field or another item", {"LET", "REQUIRE", "SUBSECTION", "UNUSED", "OUTER", "NAME"}),
-    ("what the doc comment speaks of", {"LET", "SUBSECTION", "UNUSED", "OUTER", "NAME"}),
     ("a type", {"LIST", "TREE", "NULLABLE", "CHOICE", "WITHIN", "OPAQUE", "UNUSED", "NAME"}),
     ("an expression", {"NUMBER", "STRING", "TRUE", "FALSE", "LPAR", "NAME"}),
     ("a modifier", {"SINCE", "WHEN", "UNLESS", "EQUALS", "STICKY", "VIA"}),
@@ -31,7 +30,6 @@ _KINDS = (
 _SILENT = {
     "a description": {"USE", "CONST", "PARAM", "DOC", "SEMICOLON"},
     "a field or another item": {"BREAK", "PARAM", "DOC", "SEMICOLON", "QUOTED"},
-    "what the doc comment speaks of": {"PARAM", "DOC", "QUOTED"},
     "a type": {"LITTLE", "HOST", "QUOTED"},
     "an expression": {"NOT", "MINUS", "TILDE", "VERSION", "QUOTED"},
     "a modifier": {"MIN", "MAX", "AS", "SPLIT", "VERSION", "LSQB", "LPAR"},
@@ -93,12 +91,18 @@ def _notes(
     text: str, terminal: str, before: str, wanted: Set[str], literals: Mapping[str, str], span: Span
 ) -> list[Note]:
     """The way out, where one can be seen."""
-    last = re.search(r"([a-z]+)([ \t]*)\Z", before)
+    last = re.search(r"(:?)\s*\b(\w+)([ \t]*)\Z", before)
     if _is_word(text, literals) and "NAME" in wanted:
         return [_as_name(text, span)]
-    if text == ":" and last and _is_word(last[1], literals):
-        word = Span(span.source, span.line, span.column - len(last[0]), len(last[1]))
-        return [_as_name(last[1], word)]
+    if text == ":" and last:
+        place = span.column - len(last[2] + last[3])
+        word = Span(span.source, span.line, place, len(last[2]))
+        if _is_word(last[2], literals):
+            return [_as_name(last[2], word)]
+        if last[1]:
+            return [Note(f"'{last[2]}' was read as the type of what stands before it", word)]
+    if wanted == {"COLON"} and terminal in ("NAME", "QUOTED"):
+        return [Note("a field's name stands before its type, with a colon behind it", span)]
     if terminal in _COMPARISONS and "AND" in wanted:
         return [Note("comparisons do not chain: join two of them with 'and'", span)]
     return [Note(_HABITS[text], span)] if text in _HABITS else []
@@ -113,7 +117,7 @@ def report_token(
     span: Span,
     report: Report,
 ) -> None:
-    """A word that cannot stand here. `before`: what is in front of it on its line.
+    """A word that cannot stand here. `before`: what is in front of it.
 
     `wanted` names the terminals that could stand here; `literals` has what they stand for.
     """

@@ -101,11 +101,11 @@ def called(described: syntax.Description) -> syntax.Name:
     return described.name or syntax.Name(camel(described.wire), described.span)
 
 
-def once(name: syntax.Name, places: dict[str, Span], report: Report) -> None:
+def once(name: syntax.Name, places: dict[str, Span], report: Report, *notes: Note) -> None:
     """Report a second use of a name that may be given once; `places` grows."""
     if name.text in places:
         first = Note("the first is here", places[name.text])
-        report.error("duplicate-name", f"a second '{name.text}'", name.span, first)
+        report.error("duplicate-name", f"a second '{name.text}'", name.span, first, *notes)
     places.setdefault(name.text, name.span)
 
 
@@ -152,10 +152,14 @@ def file_names(file: syntax.File, known: Mapping[str, Names], report: Report) ->
         if use.module in known:
             names.take(known[use.module])
     places: dict[str, Span] = {}
-    own = [*(c.name for c in file.consts), *(p.name for p in file.params)]
-    for name in (*own, *map(called, file.descriptions)):
-        once(name, places, report)
-        names.forget(name.text)
+    for own in (*(c.name for c in file.consts), *(p.name for p in file.params)):
+        once(own, places, report)
+    for described in file.descriptions:
+        way_out = f'`device Name as "{described.wire}"` gives it another name'
+        notes = () if described.name else (Note(way_out, described.span),)
+        once(called(described), places, report, *notes)
+    for text in places:
+        names.forget(text)
     later = {c.name.text: c.name.span for c in reversed(file.consts)}
     scope = ConstScope(names.consts, names.broken, later, report)
     for const in file.consts:
@@ -193,21 +197,23 @@ def resolve_param(param: syntax.Param, scope: ConstScope) -> ir.Param | None:
             message = "a description parameter stands within the description that uses it"
             scope.report.error("description-param", message, param.span)
             return None
-        case syntax.Words(words=words):
-            return _words_param(param, words, scope)
+        case syntax.Words(words=written):
+            return _words_param(param, written, scope)
         case syntax.NumberDomain(type=kind):
             if kind.text == "bits":
                 return _bits_param(param, param.domain, scope)
             if kind.text in ir.SCALARS and kind.text not in ("f64", "timer"):
                 return _number_param(param, param.domain, scope)
             known = [*(n for n in ir.SCALARS if n not in ("f64", "timer")), "bits"]
-            hint = scope.report.did_you_mean(kind.text, kind.span, known)
             message = f"a parameter cannot be a '{kind.text}'; possible are {', '.join(known)}"
-            scope.report.error("param-type", message, kind.span, *hint)
+            scope.report.error("param-type", message, kind.span)
             return None
 
 
-def _words_param(param: syntax.Param, words: Sequence[str], scope: ConstScope) -> ir.Param | None:
+def _words_param(
+    param: syntax.Param, written: Sequence[syntax.Word], scope: ConstScope
+) -> ir.Param | None:
+    words = [w.text for w in written]
     if len(set(words)) < len(words):
         twice = next(w for i, w in enumerate(words) if w in words[:i])
         scope.report.error("duplicate-name", f'a second "{twice}"', param.span)
@@ -219,8 +225,11 @@ def _words_param(param: syntax.Param, words: Sequence[str], scope: ConstScope) -
         wanted = ", ".join(f'"{w}"' for w in words)
         scope.report.error("param-default", f"the default is none of {wanted}", param.default.span)
         return None
+    places = tuple((w.text, w.relation, w.pattern) for w in written if w.relation)
     name, doc, span = param.name.text, param.doc, param.span
-    return ir.Param(name, "words", words=tuple(words), default=word, doc=doc, span=span)
+    return ir.Param(
+        name, "words", words=tuple(words), default=word, places=places, doc=doc, span=span
+    )
 
 
 def _bound(expr: syntax.Expr | None, scope: ConstScope) -> int | None:

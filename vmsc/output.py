@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from vmsc.backend import Artifact
+if TYPE_CHECKING:
+    from vmsc.backend import Artifact
+
 
 __all__ = [
     "OutputError", "beside", "check_paths", "stale", "write_artifacts", "write_file",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -93,9 +93,10 @@ def _plain(kind: str) -> _Method:
 
 def _versioned(kind: str) -> _Method:
     def build(self: _Builder, meta: Any, items: list[Any]) -> s.Description:
-        doc, (name, wire, (version, minimum), body) = _docs(items)
+        doc, (name, wire, (version, minimum), *target, body) = _docs(items)
         span = (name or wire).span
-        return s.Description(kind, name, wire.text, version, minimum, body, doc, span)
+        device = s.Description(kind, name, wire.text, version, minimum, body, doc, span)
+        return replace(device, target=target[0].text) if any(target) else device
 
     return build
 
@@ -314,14 +315,14 @@ class _Builder:
         return s.Let(name, value, doc, name.span)
 
     def require(self, meta: Any, items: list[Any]) -> s.Require:
-        law, why = items
-        return s.Require(law, why.text if why else "", law.span)
+        doc, (law, why) = _docs(items)
+        return s.Require(law, why.text if why else " ".join(doc.split()), law.span)
 
     def break_when(self, meta: Any, items: list[Any]) -> s.Break:
-        return s.Break(items[0], False, self.span(meta))
+        return s.Break(items[-1], False, items[-1].span)
 
     def break_unless(self, meta: Any, items: list[Any]) -> s.Break:
-        return s.Break(items[0], True, self.span(meta))
+        return s.Break(items[-1], True, items[-1].span)
 
     def versions(self, meta: Any, items: list[Any]) -> tuple[int | None, int | None]:
         return items[0], items[1]
@@ -337,7 +338,17 @@ class _Builder:
         return s.NumberDomain(*items)
 
     def words(self, meta: Any, items: list[Any]) -> s.Words:
-        return s.Words(tuple(i.text for i in items))
+        return s.Words(tuple(items))
+
+    def word(self, meta: Any, items: list[Any]) -> s.Word:
+        relation, pattern = items[1] or ("", "")
+        return s.Word(items[0].text, relation, pattern)
+
+    def at_place(self, meta: Any, items: list[Any]) -> tuple[str, str]:
+        return "at", items[0].text
+
+    def under_place(self, meta: Any, items: list[Any]) -> tuple[str, str]:
+        return "under", items[0].text
 
     def description_domain(self, meta: Any, items: list[Any]) -> s.DescriptionDomain:
         return s.DescriptionDomain()
@@ -353,6 +364,7 @@ class _Builder:
     # Descriptions and files.
     struct = _plain("struct")
     loop = _plain("loop")
+
     vmsd = _versioned("vmsd")
     device = _versioned("device")
 
@@ -387,7 +399,8 @@ def _report_fault(source: Source, fault: UnexpectedInput, report: Report) -> Non
             report_end(accepts, literals, span, report)
         case UnexpectedToken(token=token, accepts=accepts):
             span = Span(source, fault.line, fault.column, len(token))
-            before = line[: fault.column - 1]
+            end = token.start_pos or 0
+            before = source.text[max(0, end - 200) : end]
             report_token(token, token.type, before, accepts, literals, span, report)
         case UnexpectedCharacters(char=char):
             span = Span(source, fault.line, fault.column)
@@ -457,7 +470,7 @@ def parse(source: Source, report: Report) -> s.File | None:
     """The file's tree, or None after reporting its first syntax error."""
     if len(source.text) > MAX_SIZE:
         size = f"{len(source.text)} characters; the limit is {MAX_SIZE}"
-        report.error("too-large", f"the file has {size}: split it", Span(source, 1, 1))
+        report.error("too-large", f"the file has {size}: split it", Span.whole(source))
         return None
     doc, text = _head(source.text)
     deep = _too_deep(source)

@@ -305,6 +305,7 @@ class Plan:
     digest: bytes
     doc: str
     span: Span
+    target: str = ""
 
     @property
     def peeks(self) -> bool:

@@ -173,18 +173,23 @@ class _Resolver:
         module = self.module if generics else names.module
         suffix = "".join(self.done[k].name for _, k in sorted(generics.items()))
         name = called(described).text + suffix
-        wire = described.wire if described.kind in ("device", "vmsd") else name
+        versioned = described.kind in ("device", "vmsd")
+        wire = described.wire if versioned else name
         scope = BodyScope(replace(names, generics=generics), self.report, self.find, None)
         version, minimum = resolve_versions(described, scope)
-        if described.kind in ("device", "vmsd"):
+        if versioned:
             scope.versions = minimum, version
             check_wire_name(wire, described.span, scope)
         body = Body(self, scope, key, name, module, described.kind, described.span)
         body.resolve(described.items)
+        for param in scope.params.values():
+            if param.kind == "bytes" and not param.sticky and described.kind == "device":
+                message = f"nothing in '{wire}' binds `outer {param.name}: bytes`"
+                self.report.error("unbound-outer", message, param.span)
         params = (*scope.params.values(), *_sticky_params(body.items))
         result = ir.Description(
             key, module, described.kind, name, wire, version, minimum, params, tuple(body.items),
-            tuple(body.subsections), described.doc, described.span,
+            tuple(body.subsections), described.doc, described.span, described.target,
         )  # fmt: skip
         if described.kind == "loop" and ir.is_hollow(result, self.hollow):
             message = f"a round of '{name}' may take no byte: it need never end"

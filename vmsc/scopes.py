@@ -11,11 +11,14 @@ from dataclasses import dataclass, field, replace
 
 from vmsc import ir, syntax
 from vmsc.diag import Note, Report
-from vmsc.expressions import INVALID, is_text, spoken
+from vmsc.expressions import INVALID, may_be, spoken
+from vmsc.functions import is_bytes
 from vmsc.names import Names
 from vmsc.source import Span
 
-__all__ = ["BodyScope"]
+__all__ = ["BodyScope", "outer_bytes"]
+
+OUTER_LIMIT = (1 << 32) - 1  # what `outer` bytes may have at most: as much as any field
 
 
 @dataclass
@@ -91,10 +94,12 @@ class BodyScope:
             case ir.Ref(low=int() as low, high=int() as high):
                 param = ir.Param(name, "number", low, high, outer=True, span=span)
                 return self.use_param(param, span)
+            case ir.Ref(type=ir.Bytes() | ir.String()):
+                return self.use_param(outer_bytes(name, "", span), span)
             case ir.Number():
                 return outer
             case _:
-                message = f"'{name}' of the enclosing description is no number"
+                message = f"'{name}' of the enclosing description is neither number nor bytes"
                 self.report.error("not-a-number", message, span)
                 return INVALID
 
@@ -106,7 +111,8 @@ class BodyScope:
         """A field of a nested description; None after reporting."""
         type_ = of.type if isinstance(of, ir.Ref | ir.Member) else None
         if not isinstance(type_, ir.Use):
-            message = f"no member '{name.text}': what stands before it is no nested description"
+            what = f"'{of.name}'" if isinstance(of, ir.Ref | ir.Member) else "what stands before it"
+            message = f"{what} is no nested description: it has no field '{name.text}'"
             self.report.error("no-member", message, name.span)
             return None
         assert isinstance(of, ir.Ref | ir.Member)
@@ -153,7 +159,8 @@ class BodyScope:
             self.params[param.name] = own or param
         number = param.kind in ("number", "bool", "bits")
         low, high = (param.low, param.high) if number else (None, None)
-        return ir.Ref("param", param.name, low, high)
+        type_ = ir.String(4, OUTER_LIMIT) if param.kind == "bytes" else None
+        return ir.Ref("param", param.name, low, high, type=type_)
 
     def bind(self, param: ir.Param, owner: str, span: Span) -> ir.Expr:
         """What a nested description's parameter is here, where nothing is said of it.
@@ -184,17 +191,15 @@ class BodyScope:
             return self._fit_word(value, param, span)
         bounds = ir.expr_bounds(value)
         if param.kind == "bytes":
-            if is_text(value):
+            if is_bytes(value):
                 return value
             self.report.error("param-type", f"'{param.name}' takes bytes", span)
         elif bounds is None:
             self.report.error("not-a-number", f"'{param.name}' takes a number", span)
         elif bounds[0] < param.low or bounds[1] > param.high:
-            reach = bounds[1] if bounds[1] > param.high else bounds[0]
-            message = (
-                f"'{param.name}' may be {spoken(reach)} here;"
-                f" its bounds are {spoken(param.low)} to {spoken(param.high)}"
-            )
+            name = f"'{param.name}'"
+            what = may_be(name, name, bounds, bounds[1] <= param.high)
+            message = f"{what} here; its bounds are {spoken(param.low)} to {spoken(param.high)}"
             self.report.error("param-range", message, span)
         else:
             return value
@@ -219,3 +224,8 @@ class BodyScope:
                 self.report.error("unknown-word", message, span, *hint)
                 return INVALID
         return value
+
+
+def outer_bytes(name: str, doc: str, span: Span) -> ir.Param:
+    """Bytes of an enclosing description, of whatever length."""
+    return ir.Param(name, "bytes", default=b"", outer=True, doc=doc, span=span)

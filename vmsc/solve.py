@@ -24,11 +24,14 @@ from vmsc.constraints import (
 )
 from vmsc.fitting import Fitting, Misfit
 from vmsc.machine import Machine, SectionParams
+from vmsc.places import placed
 from vmsc.stream.lookup import names_of
-from vmsc.vmdesc import Body, Device, Vmdesc
+from vmsc.targets import meant, target_of
+from vmsc.vmdesc import Body, Device, Field, Vmdesc
 
 __all__ = [
-    "Guess", "Misfit", "Solution", "Solved", "device_key", "device_keys", "solve", "solve_stream",
+    "Guess", "Misfit", "Solution", "Solved", "device_key", "devices_by_name", "solve",
+    "solve_stream",
 ]  # fmt: skip
 
 PAGE_SIZE = 4096  # where nothing says another
@@ -65,30 +68,44 @@ class Solved:
     solution: Solution | None
 
 
-def device_keys(schema: ir.Schema) -> dict[str, str]:
-    """The keys of the schema's devices by QEMU's name; of two of one name the later one."""
-    return {d.wire: d.key for d in schema.descriptions.values() if d.kind == "device"}
+def devices_by_name(schema: ir.Schema) -> dict[str, list[ir.Description]]:
+    """The schema's devices by QEMU's name."""
+    found: dict[str, list[ir.Description]] = {}
+    for description in schema.descriptions.values():
+        if description.kind == "device":
+            found.setdefault(description.wire, []).append(description)
+    return found
 
 
-def device_key(keys: Mapping[str, str], device: Device) -> str | None:
+def device_key(
+    devices: Mapping[str, Sequence[ir.Description]], device: Device, target: str = ""
+) -> str | None:
     """The key of the description of this section."""
     names = (device.vmsd_name,) if device.vmsd_name else names_of(device.name)
-    return next((keys[name] for name in names if name in keys), None)
+    named = next((devices[name] for name in names if name in devices), ())
+    for shipped in (False, True):  # a device that is given counts first
+        own = [d for d in named if d.span.source.shipped == shipped]
+        if fits := meant(own, device.version or 0, target):
+            return fits[0].key
+    return None
 
 
 def solve_stream(
-    schema: ir.Schema, vmdesc: Vmdesc, machine: str = ""
+    schema: ir.Schema, vmdesc: Vmdesc, machine: str = "", target: str = ""
 ) -> tuple[Machine, tuple[Solved, ...]]:
     """A machine file's content for the stream with this description, and how it came about.
 
     RAM is not in the description; its page size is. A section without parameters has no entry,
     unless another of its name and instance has one: those are told apart by their order.
     """
-    keys = device_keys(schema)
+    devices = devices_by_name(schema)
+    target = target or target_of(machine)
     found: list[Solved] = []
     for device in vmdesc.devices:
-        key = device_key(keys, device)
-        found.append(Solved(device, key, None if key is None else solve(schema, key, device)))
+        key = device_key(devices, device, target)
+        before = [s.device.name for s in found]
+        solution = None if key is None else solve(schema, key, device, before)
+        found.append(Solved(device, key, solution))
     page_size = PAGE_SIZE if vmdesc.page_size is None else vmdesc.page_size
     sections = [SectionParams("ram", None, {"page_size": page_size})]
     needed = {(s.device.name, s.device.instance) for s in found if s.solution and s.solution.values}
@@ -99,23 +116,48 @@ def solve_stream(
     return Machine(tuple(sections), machine), tuple(found)
 
 
-def solve(schema: ir.Schema, key: str, device: Device) -> Solution:
-    """The parameters of the description `key` in this section."""
+def solve(schema: ir.Schema, key: str, device: Device, before: Sequence[str] = ()) -> Solution:
+    """The parameters of the description `key` in this section; `before`: the names of those that
+    came earlier.
+    """
     description = schema.descriptions[key]
     version = description.version if device.version is None else device.version
     names: dict[tuple[str, str], ir.Expr] = {("version", ""): ir.Number(version)}
     fitting = Fitting(schema.descriptions)
     body = Body(device.vmsd_name, version, device.fields, device.subsections)
     if device.vmsd_name:
+        body = _whole(description, body, device.size, schema.descriptions)
         fitting.body(description, body, names, description.wire)
     else:
         fitting.blob(description, body, names, description.wire)
     params = [p for p in description.params if not p.sticky]
     start = {p.name: domain_of(p) for p in params}
+    for param in params:
+        word = placed(param.places, device.name, description.wire, before)
+        if word is not None:
+            start[param.name] = (word,)
     domains, broken = probed(fitting.constraints, start)
     misfits = (*fitting.misfits, *map(_misfit, broken))
     good = [c for c in fitting.constraints if c not in broken]
     return replace(_solution(params, start, domains, good), misfits=misfits)
+
+
+def _whole(
+    description: ir.Description, body: Body, size: int, find: Mapping[str, ir.Description]
+) -> Body:
+    """The record as the description has it: where a device holds a description of its own name,
+    QEMU may have registered that one alone (isa-vga, which has no PCI part). The bytes are the
+    same, the record lacks a level.
+    """
+    recorded = {field.name for field in body.fields}
+    for item in description.items:
+        if not isinstance(item, ir.Field) or not isinstance(item.type, ir.Use):
+            continue
+        inner = find[item.type.key]
+        if inner.kind == "vmsd" and inner.wire == body.vmsd_name and item.wire not in recorded:
+            held = Field(item.wire, "struct", size, struct=body)
+            return Body(body.vmsd_name, body.version, (held,))
+    return body
 
 
 def _misfit(broken: Constraint) -> Misfit:

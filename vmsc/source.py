@@ -31,12 +31,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of a source: 1-based line and column, and a length, in characters (a tab is one)."""
+    """A piece of a source: 1-based line and column, and a length, in characters (a tab is one).
+
+    A length of 0 is all of the source.
+    """
 
     source: Source = field(repr=False)
     line: int
     column: int
     length: int = 1
+
+    @classmethod
+    def whole(cls, source: Source) -> Span:
+        return cls(source, 1, 1, 0)
 
     def __str__(self) -> str:
         return f"{self.source.path}:{self.line}:{self.column}"

@@ -267,8 +267,17 @@ class NumberDomain:
 
 
 @dataclass(frozen=True)
+class Word:
+    """`relation`: "at" a section whose path fits the pattern, "under" one that does, or ""."""
+
+    text: str
+    relation: str
+    pattern: str
+
+
+@dataclass(frozen=True)
 class Words:
-    words: tuple[str, ...]
+    words: tuple[Word, ...]
 
 
 @dataclass(frozen=True)
@@ -318,6 +327,8 @@ class Description:
     """`kind` is device, vmsd, struct or loop.
 
     `name` is None where a device's is to be made of its wire name.
+
+    `target`: the one whose streams have a device of this name in this form.
     """
 
     kind: str
@@ -328,6 +339,7 @@ class Description:
     items: tuple[Item, ...]
     doc: str
     span: Span
+    target: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ one's end is what `measure` says of the value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, assert_never
 
 from vmsc import ir
 from vmsc.evaluation import Known, member_of, number_of, value_of
+from vmsc.runtime.errors import ParamError
 
 __all__ = ["MARKS", "Leaf", "Path", "leaves"]
 
@@ -139,7 +141,7 @@ class _Walk:
         yield self.leaf("header", 6 + len(sub.wire.encode()), here, there)
         kept = "@version" in type(value).__struct_encode_fields__
         version = member_of(value, "@version") if kept else sub.version
-        params = {name: value_of(expr, known) for name, expr in sub.use.arguments}
+        params = _bound(sub.use.arguments, known)
         yield from self.description(called, value, params, version, here, there)
 
     # --- types ------------------------------------------------------------------------------------
@@ -183,7 +185,7 @@ class _Walk:
                 yield from self.type(inner, value, known, path, wire)
             case ir.Use(key=key, arguments=arguments, version=version):
                 called = self.find[key]
-                params = {name: value_of(expr, known) for name, expr in arguments}
+                params = _bound(arguments, known)
                 own = called.version if version is None else version
                 yield from self.description(called, value, params, own, path, wire)
             case ir.External(name=name):
@@ -249,6 +251,17 @@ def _known(
             names += [part.name for part in item.parts]
     fields = {name: member_of(value, name) for name in names}
     return Known(fields, {}, params, version)
+
+
+def _bound(arguments: Iterable[tuple[str, ir.Expr]], known: Known) -> dict[str, Any]:
+    """What parameters are bound to. One that hangs on a parameter that is not given has no value,
+    and is asked for only where something is there that hangs on it.
+    """
+    found: dict[str, Any] = {}
+    for name, expr in arguments:
+        with suppress(ParamError):
+            found[name] = value_of(expr, known)
+    return found
 
 
 def _present(item: ir.Field | ir.Split, known: Known) -> bool:

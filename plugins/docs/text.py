@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vmsc import ir, plan
-from vmsc.dump import expr_text, type_text
+from vmsc.irtext import expr_text, type_text
 
 __all__ = [
     "Piece", "Writing", "bracketed", "inline", "number", "page_path", "paragraphs", "shown",

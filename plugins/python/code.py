@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from vmsc import ir
+from vmsc.runtime.peeks import PEEKS
 
 __all__ = [
     "Code", "Names", "attribute", "expression", "keyword_name", "param_name", "snake",
@@ -170,7 +171,10 @@ def _object(expr: ir.Expr, names: Names) -> str:
         case ir.Ref(name=name):
             return names.field(name)
         case ir.Member(of=of, name=name):
-            return f"{_object(of, names)}.{attribute(name)}"
+            whole = _object(of, names)
+            read = f"{whole}.{attribute(name)}"
+            absent = isinstance(of, ir.Ref | ir.Member) and of.optional
+            return f"({whole} and {read})" if absent else read
         case _:
             return expression(expr, names)
 
@@ -207,6 +211,8 @@ def _operation(expr: ir.Operation, names: Names) -> str:
             return f"{expr.op}({', '.join(expression(o, names) for o in expr.operands)})"
         case "length":
             return f"len({parts[0]})"
+        case op if op in PEEKS:
+            return f"_w.{op}({', '.join(expression(o, names) for o in expr.operands)})"
         case "ceil_div":
             return f"-(-{parts[0]} // {parts[1]})"
         case "align":

@@ -252,7 +252,7 @@ class NodeReader:
                 code(f"{count} += 1")
             with code.guard("_CodecError", count):
                 builder.node(total.call, one)
-            code(f"{left} -= {one}.{attribute(total.member)}")
+            code(f"{left} -= {one}.{attribute(total.member)} or 0")  # absent counts as 0
             if target:
                 code(f"{target}.append({one})")
         with code.block(f"if {left}:"):

@@ -382,7 +382,8 @@ def _codec(one: plan.Plan) -> list[str]:
     lines.append("    (")
     for p in one.params:
         lines.append(f"        Param({p.name!r}, {p.doc!r}, {hex(p.low)}, {hex(p.high)},")
-        lines.append(f"              {p.words!r}, {p.default!r}, {p.kind!r}, {p.sticky}),")
+        places = f", {p.places!r}" if p.places else ""
+        lines.append(f"              {p.words!r}, {p.default!r}, {p.kind!r}, {p.sticky}{places}),")
     lines.append("    ),")
     for tail in ("", "_framed"):
         functions = [f"encode_{name}{tail}", f"decode_{name}{tail}", f"decode_{name}{tail}_from",

@@ -12,11 +12,19 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.reading import Input, file_argument, opened, reading_options, refuse
+from vmsc.cli.reading import (
+    ROOM,
+    Input,
+    file_argument,
+    opened,
+    reading_options,
+    refuse,
+    report_gaps,
+)
 
 if TYPE_CHECKING:
     from vmsc.document import Room
-    from vmsc.opened import Entry
+    from vmsc.entry import Entry
     from vmsc.runtime.codec import Buffer
 
 __all__ = ["command"]
@@ -41,12 +49,12 @@ def _room(path: Path | None) -> Iterator[Room]:
 
 
 def _wanted(entry: Entry, globs: tuple[str, ...]) -> bool:
-    from vmsc.stream.events import Section
+    from vmsc.stream.events import Pages, Section
 
     if not globs:
         return True
     event = entry.event
-    if not isinstance(event, Section):
+    if not isinstance(event, Section | Pages):
         return False
     names = (event.name, event.name.rsplit("/", 1)[-1])
     return any(fnmatch.fnmatchcase(name, glob) for name in names for glob in globs)
@@ -68,10 +76,11 @@ def command(file: str, globs: tuple[str, ...], ram_to: Path | None, **options: A
     given = Input(file, **options)
     with refuse(file):
         # Nothing is written before the input, its schemas and its parameters are there.
-        entries = opened(given)
+        entries = opened(given, room=None if ram_to is None else ROOM)
         head = list(itertools.islice(entries, 1))
         with _room(ram_to) as room:
             _write(sys.stdout.buffer, itertools.chain(head, entries), globs, room)
+    report_gaps(given)
 
 
 def _write(out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], room: Room) -> None:
@@ -86,8 +95,10 @@ def _write(out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], roo
     try:
         for entry in entries:
             if _wanted(entry, globs):
-                part = msgspec.json.encode(to_part(entry, room))
-                out.write(between + msgspec.json.format(part, indent=1))
+                if (part := to_part(entry, room)) is None:
+                    continue
+                text = msgspec.json.encode(part)
+                out.write(between + msgspec.json.format(text, indent=1))
                 between = b",\n"
     except Exception:
         out.write(b'\n], "incomplete": true}\n')

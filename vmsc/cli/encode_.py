@@ -64,7 +64,7 @@ def command(
         stop(f"{file}: error: not JSON: {fault}")
     if not isinstance(document, dict):
         stop(f"{file}: error: not a document of `vmsc decode`")
-    library = library_of(Input(file, schemas, plugins, (), None))
+    library = library_of(Input(file, schemas, plugins))
     with refuse(file):
         size = save(output, write_stream(from_part(document, library, _room(ram_from))))
     click.echo(f"{output}: {size} bytes")

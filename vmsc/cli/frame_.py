@@ -14,6 +14,7 @@ from vmsc.cli.reading import (
     output_option,
     reading_options,
     refuse,
+    report_gaps,
     save,
 )
 
@@ -32,7 +33,9 @@ def command(file: str, output: Path, **options: Any) -> None:
     from vmsc.stream.events import Section
 
     with refuse(file):
-        entries = list(opened(Input(file, **options)))
+        given = Input(file, **options)
+        entries = list(opened(given))
+        report_gaps(given)
         size = save(output, framed(entries))
     sections = sum(isinstance(e.event, Section) for e in entries)
     opaque = sum(isinstance(e.event, Section) and e.codec is None for e in entries)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.reading import Input, file_argument, opened, reading_options, refuse
+from vmsc.cli.reading import (
+    ROOM,
+    Input,
+    file_argument,
+    opened,
+    reading_options,
+    refuse,
+    report_gaps,
+)
+from vmsc.stream.events import Pages
 
 if TYPE_CHECKING:
-    from vmsc.opened import Entry
+    from vmsc.entry import Entry
 
 __all__ = ["command"]
 
-_COLUMNS = ("offset", "length", "kind", "id", "name", "inst", "vers", "fields", "class")
+_COLUMNS = ("offset", "length", "kind", "id", "name", "inst", "vers", "class")
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
@@ -30,7 +41,7 @@ def _facts(entry: Entry) -> dict[str, Any]:
                 "kind": event.kind.name.lower(), "id": event.id, "name": event.name,
                 "instance": event.instance, "version": event.version,
                 "payload": event.payload, "length": event.length,
-                "class": entry.codec.size if entry.codec else "opaque",
+                "class": entry.size_class,
             }  # fmt: skip
         case Command():
             facts |= {"kind": "command", "command": event.name, "length": len(event.data)}
@@ -43,26 +54,27 @@ def _facts(entry: Entry) -> dict[str, Any]:
     return facts
 
 
-def _row(facts: dict[str, Any], fields: int | None) -> list[str]:
+def _row(facts: dict[str, Any], counted: bool) -> list[str]:
     name = facts.get("name") or facts.get("command") or facts.get("message") or ""
     shown = [facts["offset"], facts.get("length", ""), facts["kind"], facts.get("id", ""), name]
     shown += [facts.get("instance", ""), facts.get("version", "")]
-    return [*map(str, shown), "" if fields is None else str(fields), facts.get("class", "")]
+    shown += [facts.get("class", "")]
+    return [*map(str, shown), *([str(facts.get("fields", ""))] if counted else [])]
 
 
 def _print_table(rows: list[list[str]]) -> None:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
-    right = {"offset", "length", "id", "inst", "vers", "fields"}
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    right = {"offset", "length", "id", "inst", "vers", "fields", "number"}
     for row in rows:
         cells = [
             cell.rjust(width) if column in right else cell.ljust(width)
-            for cell, width, column in zip(row, widths, _COLUMNS, strict=True)
+            for cell, width, column in zip(row, widths, rows[0], strict=True)
         ]
         click.echo("  ".join(cells).rstrip())
 
 
 def _fields(entry: Entry) -> int | None:
-    from vmsc.opened import count_fields
+    from vmsc.entry import count_fields
     from vmsc.stream.events import Section
 
     event = entry.event
@@ -78,31 +90,92 @@ def _summary(kinds: dict[str, int]) -> str:
 @click.command("info")
 @file_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--fields", "counted", is_flag=True, help="How many fields each section has, too.")
 @reading_options
-def command(file: str, as_json: bool, **options: Any) -> None:
+def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
     """List what FILE holds (a QEMU stream or a framed checkpoint; - is standard input).
 
     One line for each section: where it begins, its payload's length, kind, id, name, instance,
-    version, how many fields it has, and how its length is known. Below them, for a framed
-    checkpoint, the frames by kind.
+    version, and how its length is known. Below them, for a framed checkpoint, the frames by kind.
+    A FILE that ends early or goes wrong is shown as far as it is good.
     """
     given = Input(file, **options)
-    rows = [list(_COLUMNS)]
+    if file != "-" and _aside(Path(file), as_json):
+        return
+    framed = file != "-" and _is_framed(Path(file))
+    rows = [[*_COLUMNS, "fields"] if counted else [*_COLUMNS]]
     frames: dict[str, int] = {}
     try:
         with refuse(file):
-            for entry in opened(given, deep=not as_json):
+            for entry in opened(given, deep=counted, room=ROOM):
+                if isinstance(entry.event, Pages):
+                    continue
                 facts = _facts(entry)
+                if counted and (fields := _fields(entry)) is not None:
+                    facts["fields"] = fields
                 if as_json:
                     click.echo(json.dumps(facts))
                     continue
-                rows.append(_row(facts, _fields(entry)))
-                frames[_frame_kind(entry)] = frames.get(_frame_kind(entry), 0) + 1
+                rows.append(_row(facts, counted))
+                if framed:
+                    frames[_frame_kind(entry)] = frames.get(_frame_kind(entry), 0) + 1
     finally:
         if not as_json and len(rows) > 1:
             _print_table(rows)
-    if not as_json and frames and given.file != "-":
-        _print_frames(given.file, frames)
+    if frames and not as_json:
+        click.echo(f"a framed checkpoint; frames: {_summary(frames)}")
+    report_gaps(given)
+
+
+def _aside(file: Path, as_json: bool) -> bool:
+    """List what is no stream and goes along with one: answers, or a multifd channel."""
+    from vmsc.stream.multifd import is_channel
+    from vmsc.stream.returning import looks_like_answers
+
+    with file.open("rb") as handle:
+        start = handle.read(4)
+    rows: list[list[Any]] = [["offset", "length", "kind", "number", "name"]]
+    try:
+        with refuse(str(file)):
+            if looks_like_answers(start):
+                rows.extend(_answers(file))
+            elif is_channel(start):
+                rows.extend(_packets(file))
+            else:
+                return False
+    finally:
+        if as_json:
+            for row in rows[1:]:
+                click.echo(json.dumps(dict(zip(rows[0], row, strict=True))))
+        elif len(rows) > 1:
+            _print_table([[str(cell) for cell in row] for row in rows])
+    return True
+
+
+def _answers(file: Path) -> Iterator[list[Any]]:
+    from vmsc.stream.returning import read_answers
+
+    for one in read_answers(file.read_bytes()):
+        yield [one.offset, one.size, "answer", one.number, one.name]
+
+
+def _packets(file: Path) -> Iterator[list[Any]]:
+    from vmsc.stream.multifd import ChannelReader
+
+    reader = ChannelReader()
+    with file.open("rb") as handle:
+        while data := handle.read(ROOM):
+            for one in reader.feed(data):
+                kind = "sync" if one.sync else "packet"
+                yield [one.offset, one.size, kind, one.number, one.block]
+    reader.close()
+
+
+def _is_framed(file: Path) -> bool:
+    from vmsc.opened import is_framed
+
+    with file.open("rb") as handle:
+        return is_framed(handle.read(4))
 
 
 def _frame_kind(entry: Entry) -> str:
@@ -112,13 +185,3 @@ def _frame_kind(entry: Entry) -> str:
     if entry.framed:
         return "section"
     return Kind(frame_of(entry.event).kind).name.lower()
-
-
-def _print_frames(file: str, frames: dict[str, int]) -> None:
-    from pathlib import Path
-
-    from vmsc.opened import is_framed
-
-    with Path(file).open("rb") as handle:
-        if is_framed(handle.read(4)):
-            click.echo(f"a framed checkpoint; frames: {_summary(frames)}")

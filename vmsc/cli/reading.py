@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import mmap
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from vmsc.cli.faults import USAGE, WRONG, stop
 from vmsc.cli.options import plugin_option, schemas_option
+from vmsc.cli.progress import watched
 
 if TYPE_CHECKING:
+    from vmsc.answers import StreamAnswers
+    from vmsc.entry import Entry
     from vmsc.library import Library
-    from vmsc.opened import Entry
     from vmsc.runtime.codec import Buffer
 
 __all__ = [
-    "Input", "file_argument", "library_of", "opened", "output_option", "read_input",
-    "reading_options", "refuse", "save",
+    "ROOM", "Input", "file_argument", "library_of", "name_of", "opened", "output_option",
+    "read_input", "reading_options", "refuse", "report_gaps", "save",
 ]  # fmt: skip
+
+ROOM = 1 << 20  # bytes of RAM that are looked at together
+_PIECE = 1 << 18
+_FRAMED = b"VMSF"
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -43,35 +53,70 @@ _machine_option = click.option(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+_target_option = click.option(
+    "--target", default="", metavar="NAME",
+    help="QEMU's target, as x86_64, where neither machine type nor version tells.",
+)  # fmt: skip
+_resync_option = click.option(
+    "--resync", is_flag=True,
+    help="Where FILE cannot be read, go on at the next footer or section header, and say so.",
+)  # fmt: skip
+_hold_option = click.option(
+    "--hold", type=click.IntRange(0), default=64 << 20, metavar="BYTES", show_default=True,
+    help="Of a pipe, hold so much until its JSON description tells the parameters.",
+)  # fmt: skip
+
+
+@dataclass
 class Input:
-    """FILE, and what the options say about reading it."""
+    """FILE, and what the options say about reading it. `gaps`: what could not be read of it, where
+    that does not end the run.
+    """
 
     file: str
     schemas: tuple[Path, ...]
     plugins: tuple[str, ...]
-    params: tuple[str, ...]
-    machine: Path | None
+    params: tuple[str, ...] = ()
+    machine: Path | None = None
+    target: str = ""
+    resync: bool = False
+    hold: int = 64 << 20
+    gaps: list[str] = field(default_factory=list)
 
 
 def reading_options(function: _F) -> _F:
-    """-s, -p, --param and --machine."""
-    for option in (_machine_option, _param_option, plugin_option, schemas_option):
+    """-s, -p, --param, --machine, --target, --resync and --hold."""
+    options = (
+        _hold_option, _resync_option, _target_option, _machine_option, _param_option,
+        plugin_option, schemas_option,
+    )  # fmt: skip
+    for option in options:
         function = option(function)
     return function
 
 
 def read_input(file: str) -> Buffer:
-    """All bytes of FILE, mapped where that can be."""
+    """All bytes of FILE, mapped where that can be; a pipe's go to a file without a name first."""
     if file == "-":
-        return sys.stdin.buffer.read()
+        return _spooled(sys.stdin.buffer)
     with Path(file).open("rb") as handle:
-        try:
-            return memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
-        except ValueError:  # an empty file
-            return b""
-        except OSError:  # a pipe or a device
-            return handle.read()
+        return _mapped(handle)
+
+
+def _mapped(handle: IO[bytes]) -> Buffer:
+    try:
+        return memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
+    except ValueError:  # an empty file
+        return b""
+    except OSError:  # a pipe or a device
+        return _spooled(handle)
+
+
+def _spooled(handle: IO[bytes]) -> Buffer:
+    with tempfile.TemporaryFile() as room:
+        shutil.copyfileobj(handle, room, _PIECE)
+        room.flush()
+        return _mapped(room) if room.tell() else b""
 
 
 def library_of(given: Input) -> Library:
@@ -95,25 +140,73 @@ def refuse(file: str) -> Iterator[None]:
     except MachineError as fault:
         stop(f"error: {fault}")
     except CodecError as fault:
-        name = "standard input" if file == "-" else file
-        stop(f"{name}: error: {fault} [{fault.code}]", USAGE if fault.code == "plugin" else WRONG)
+        status = USAGE if fault.code == "plugin" else WRONG
+        stop(f"{name_of(file)}: error: {fault} [{fault.code}]", status)
 
 
-def opened(given: Input, *, deep: bool = True, data: Buffer | None = None) -> Iterator[Entry]:
+def opened(
+    given: Input, *, deep: bool = True, data: Buffer | None = None, room: int | None = None
+) -> Iterator[Entry]:
     """The entries of FILE (`data`, if it was read already), as they are found.
 
+    `room`: RAM may come in pieces of about so many bytes; then a pipe is read as it comes.
     To be called, and its result used, within `refuse`.
     """
+    if data is None and given.file == "-" and room is not None and not given.resync:
+        start = sys.stdin.buffer.read(len(_FRAMED))
+        if start != _FRAMED:
+            return _arriving(given, start, deep, room)
+        data = start + sys.stdin.buffer.read()
+    return _whole(given, read_input(given.file) if data is None else data, deep, room)
+
+
+def _whole(given: Input, data: Buffer, deep: bool, room: int | None) -> Iterator[Entry]:
     from vmsc.answers import open_answers
     from vmsc.opened import entries, is_framed
 
-    if data is None:
-        data = read_input(given.file)
     library = library_of(given)
-    answers = open_answers(data, library, given.params, given.machine)
-    yield from entries(data, library, answers, deep=deep)
-    if not is_framed(data) and (untaken := answers.untaken()):
+    answers = open_answers(data, library, given.params, given.machine, given.target)
+    if given.resync and not is_framed(data):
+        from vmsc.resynced import resynced
+
+        found = resynced(data, library, answers, given.gaps)
+    else:
+        found = entries(data, library, answers, deep=deep, room=room)
+    yield from watched(found, len(data))
+    if not is_framed(data):
+        _all_taken(given, answers)
+
+
+def _next_piece() -> bytes:
+    """What standard input has now, at most a piece; empty at its end."""
+    source = sys.stdin.buffer
+    return source.read1(_PIECE) if isinstance(source, io.BufferedReader) else source.read(_PIECE)
+
+
+def _arriving(given: Input, start: bytes, deep: bool, room: int) -> Iterator[Entry]:
+    from vmsc.answers import open_answers
+    from vmsc.arriving import arriving
+
+    library = library_of(given)
+    answers = open_answers(None, library, given.params, given.machine, given.target)
+    pieces = itertools.chain([start], iter(_next_piece, b""))
+    yield from watched(arriving(pieces, answers, hold=given.hold, deep=deep, room=room), None)
+    _all_taken(given, answers)
+
+
+def _all_taken(given: Input, answers: StreamAnswers) -> None:
+    if untaken := answers.untaken():
         stop(f"error: --param {untaken[0]}: no section of {given.file} has such a parameter")
+
+
+def report_gaps(given: Input) -> None:
+    """End the run, if something could not be read and was passed over."""
+    if given.gaps:
+        stop("\n".join(f"{name_of(given.file)}: error: {gap}" for gap in given.gaps))
+
+
+def name_of(file: str) -> str:
+    return "standard input" if file == "-" else file
 
 
 def save(path: Path, pieces: Iterator[Buffer]) -> int:

@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.reading import Input, file_argument, opened, reading_options, refuse
+from vmsc.cli.reading import (
+    ROOM,
+    Input,
+    file_argument,
+    name_of,
+    opened,
+    reading_options,
+    refuse,
+    report_gaps,
+)
 
 if TYPE_CHECKING:
-    from vmsc.opened import Entry
+    from vmsc.entry import Entry
 
 __all__ = ["command"]
 
@@ -18,12 +27,12 @@ def _verify(entry: Entry) -> bool:
     """Decode a section to its end, and hold what is written of it against it; False if no
     description covers it.
     """
-    from vmsc.opened import located
+    from vmsc.entry import located
     from vmsc.runtime.errors import DecodeError
-    from vmsc.stream.events import Section
+    from vmsc.stream.events import Pages, Section
 
     event, codec = entry.event, entry.codec
-    assert isinstance(event, Section)
+    assert isinstance(event, Section | Pages)
     if codec is None:
         return False
     profile = codec.framed if entry.framed else codec.qemu
@@ -42,15 +51,21 @@ def command(file: str, **options: Any) -> None:
     """Decode every section of FILE to its end, check every law, and encode it again; say what
     and where if it fails.
     """
-    from vmsc.stream.events import Section
+    from vmsc.stream.events import Pages, Section
 
     good, opaque, size = 0, 0, 0
+    given = Input(file, **options)
     with refuse(file):
-        for entry in opened(Input(file, **options)):
-            if isinstance(entry.event, Section):
+        for entry in opened(given, room=ROOM):
+            if isinstance(entry.event, Pages):
+                _verify(entry)
+            elif isinstance(entry.event, Section):
                 proven = _verify(entry)
                 good += proven
                 opaque += not proven
-                size += len(entry.data)
+                size += entry.event.length
+    report_gaps(given)
     tail = f"; {opaque} opaque" if opaque else ""
-    click.echo(f"{file}: good: {good} sections, {size} bytes decoded and encoded alike{tail}")
+    click.echo(
+        f"{name_of(file)}: good: {good} sections, {size} bytes decoded and encoded alike{tail}"
+    )

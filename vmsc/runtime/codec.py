@@ -20,7 +20,8 @@ class Param(msgspec.Struct, frozen=True):
     `low` and `high` bound a number (a bool is 0 or 1; for `bits`, high is the largest mask);
     `words` is not empty for a `one of`. `default` is None where the caller must give it.
     `sticky`: not configuration but state that a stream carries on from section to section, with
-    an empty start.
+    an empty start. `places`: (word, "at" or "under", pattern): where the section's place in the
+    machine says which word it is; see vmsc.places.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Param(msgspec.Struct, frozen=True):
     default: int | str | bytes | None = None
     kind: str = "number"  # number | bool | bits | words | bytes
     sticky: bool = False
+    places: tuple[tuple[str, str, str], ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True):

@@ -15,16 +15,17 @@ from typing import Any, NoReturn
 
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, EncodeError, ParamError, Truncated
+from vmsc.runtime.peeks import little16, little32, pci_capability
 
 __all__ = [
     "ARRAY", "BYTES", "FIXED", "LIST", "Missing", "NULL", "STRUCT", "SUBSECTION", "array",
     "array_header", "bad_choice", "bad_choice_value", "bad_count", "bad_sum", "broken",
     "broken_value", "bytes_item", "check_version", "closed", "count", "filled", "finished",
-    "flag", "item", "item_header", "leftover", "listed", "loop_end", "marker", "masked",
-    "no_stop", "not_here", "not_sticky", "numbers", "outside", "overrun", "param", "part",
-    "peek", "place", "put_list", "put_number", "put_numbers", "put_text", "renamed", "short",
-    "size", "struct_item", "subsection_item", "sum_is", "tag", "text", "text_limit", "unfit",
-    "unknown_subsection", "word_param",
+    "flag", "item", "item_header", "leftover", "listed", "little16", "little32", "loop_end",
+    "marker", "masked", "no_stop", "not_here", "not_sticky", "numbers", "outside",
+    "overrun", "param", "part", "pci_capability", "peek", "place", "put_list", "put_number",
+    "put_numbers", "put_text", "renamed", "short", "size", "struct_item", "subsection_item",
+    "sum_is", "tag", "text", "text_limit", "unfit", "unknown_subsection", "word_param",
 ]  # fmt: skip
 
 # Kinds of items in the framed profile; docs/framed-format.md.
@@ -425,7 +426,7 @@ def sum_is(value: Sequence[Any], member: str, total: int, offset: int | None = N
     for each in value:
         if found >= total:
             message = "the elements reach the total before the last one"
-        found += getattr(each, member)
+        found += getattr(each, member) or 0  # absent counts as 0
     if found != total:
         message = f"the elements add up to {found}, expected {total}"
     if message and offset is None:

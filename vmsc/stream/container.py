@@ -22,7 +22,9 @@ from vmsc.stream.events import (
     Eof,
     Event,
     FileHeader,
+    Gap,
     Message,
+    Pages,
     Section,
     SectionKind,
     Trailing,
@@ -69,8 +71,10 @@ def frame_of(event: Event, payload: Buffer = b"", digest: bytes | None = None) -
             return Frame(Kind.EOF)
         case Description(json=json):
             return Frame(Kind.DESCRIPTION, json)
-        case Trailing(data=data):
+        case Trailing(data=data) | Gap(data=data):
             return Frame(Kind.TRAILING, data)
+        case Pages():
+            raise AssertionError("a section is framed whole, not in pieces")
         case _:
             assert_never(event)
 

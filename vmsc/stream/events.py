@@ -21,8 +21,10 @@ __all__ = [
     "Eof",
     "Event",
     "FileHeader",
+    "Gap",
     "Mark",
     "Message",
+    "Pages",
     "Section",
     "SectionKind",
     "Trailing",
@@ -115,7 +117,9 @@ class Configuration(msgspec.Struct, frozen=True):
 class Section(msgspec.Struct, frozen=True):
     """One section. A part's and an end's name, instance and version are those of their start.
 
-    `inside`: it lies in a package, or in the device state of a COLO checkpoint.
+    `inside`: it lies in a package, or in the device state of a COLO checkpoint. `taken`: so many
+    bytes of the payload, and the header, stood in the `Pages` before; the bytes after them are
+    this event's.
     """
 
     offset: int
@@ -128,10 +132,38 @@ class Section(msgspec.Struct, frozen=True):
     length: int
     footer: bool
     inside: bool = False
+    taken: int = 0
+
+    @property
+    def start(self) -> int:
+        """Where this event's own bytes begin."""
+        return self.payload + self.taken if self.taken else self.offset
 
     @property
     def size(self) -> int:
-        return self.payload + self.length + 5 * self.footer - self.offset
+        return self.payload + self.length + 5 * self.footer - self.start
+
+
+class Pages(msgspec.Struct, frozen=True):
+    """A piece of a RAM section that is too large to be waited for; its `Section` comes last.
+
+    `payload` and `length` are those of the piece. The first piece's bytes begin with the section's
+    header.
+    """
+
+    offset: int
+    kind: SectionKind
+    id: int
+    name: str
+    instance: int
+    version: int
+    payload: int
+    length: int
+    inside: bool = False
+
+    @property
+    def size(self) -> int:
+        return self.payload + self.length - self.offset
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -195,6 +227,18 @@ class Description(msgspec.Struct, frozen=True):
         return 5 + len(self.json)
 
 
+class Gap(msgspec.Struct, frozen=True):
+    """Bytes that could not be read, up to where a stream's next part seems to begin, and why."""
+
+    offset: int
+    data: bytes
+    reason: str
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+
 class Trailing(msgspec.Struct, frozen=True):
     """Bytes after everything that a stream is made of."""
 
@@ -206,4 +250,7 @@ class Trailing(msgspec.Struct, frozen=True):
         return len(self.data)
 
 
-Event = FileHeader | Configuration | Section | Command | Message | Eof | Description | Trailing
+Event = (
+    FileHeader | Configuration | Section | Pages | Command | Message | Eof | Description | Gap
+    | Trailing
+)  # fmt: skip

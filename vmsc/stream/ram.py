@@ -8,9 +8,11 @@ before" lasts across sections and checkpoints, so a page's block may be unknown 
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from enum import IntFlag
+from functools import cache
 
 import msgspec
 
@@ -18,7 +20,7 @@ from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import ParamError, Truncated
 from vmsc.stream.configuration import Machine
 from vmsc.stream.fields import be16, be32, be64, refuse, string8, want
-from vmsc.stream.state import Measure, Paused, SectionHeader
+from vmsc.stream.state import Full, Measure, Paused, SectionHeader
 
 __all__ = [
     "Block",
@@ -28,6 +30,7 @@ __all__ = [
     "RamFormat",
     "RamItem",
     "Sync",
+    "last_block",
     "ram_format",
     "ram_measure",
     "read_item",
@@ -60,13 +63,11 @@ class RamFormat(msgspec.Struct, frozen=True):
     """What the wire does not say.
 
     `ignore_shared`: the capability x-ignore-shared is on (the configuration says so), and every
-    block carries an address. `huge`: the blocks whose page size is sent (postcopy-ram, where a
-    block's pages are not the host's). `block`: the block that "the same as before" means at first.
+    block carries an address. `block`: the block that "the same as before" means at first.
     """
 
     page_size: int = 4096
     ignore_shared: bool = False
-    huge: frozenset[str] = frozenset()
     block: str | None = None
 
 
@@ -161,8 +162,12 @@ def _block_list(buf: Buffer, at: int, total: int, form: RamFormat) -> tuple[Bloc
         name, pos = string8(buf, pos, "block")
         length, pos = be64(buf, pos, "length"), pos + 8
         page_size = address = None
-        if name in form.huge:
-            page_size, pos = be64(buf, pos, "page_size"), pos + 8
+        if length > left:
+            raise refuse(
+                "bad-blocks",
+                f"block '{name}' of {length} bytes where {left} of the total {total} are left",
+                start,
+            )
         if form.ignore_shared:
             address, pos = be64(buf, pos, "address"), pos + 8
         if length > left:
@@ -171,9 +176,20 @@ def _block_list(buf: Buffer, at: int, total: int, form: RamFormat) -> tuple[Bloc
                 f"block '{name}' of {length} bytes where {left} of the total {total} are left",
                 start,
             )
+        elif _is_page_size(buf, pos, form.page_size):
+            page_size, pos = be64(buf, pos, "page_size"), pos + 8
         left -= length
         blocks.append(Block(name, length, page_size, address))
     return BlockList(at, total, tuple(blocks)), pos
+
+
+def _is_page_size(buf: Buffer, pos: int, page: int) -> bool:
+    """Whether a block's page size stands here, as where postcopy is possible and its pages are
+    not the host's. Neither a name nor a page's word looks like one: no name is empty, and no word
+    is without flags.
+    """
+    want(buf, pos, 1, "block")
+    return buf[pos] == 0 and be64(buf, pos, "word") & (page - 1) == 0
 
 
 def walk_ram(buf: Buffer, pos: int, form: RamFormat) -> Iterator[RamItem]:
@@ -188,18 +204,18 @@ def walk_ram(buf: Buffer, pos: int, form: RamFormat) -> Iterator[RamItem]:
                 return
 
 
-def _advance(buf: Buffer, pos: int, form: RamFormat) -> tuple[int, bool]:
-    """As far as whole items go, and whether that is the payload's end. The common words first."""
-    mask = form.page_size - 1
-    plain, zeroed, eos = int(Flag.PAGE) | _CONTINUE, int(Flag.ZERO) | _CONTINUE, int(Flag.EOS)
-    unpack, size, page = _WORD.unpack_from, len(buf), 8 + form.page_size
-    while pos + 8 <= size:
-        flags = unpack(buf, pos)[0] & mask
-        if flags == plain and pos + page <= size:
-            pos += page
-        elif flags == zeroed and pos + 9 <= size:
-            pos += 9
-        elif flags == eos:
+def _advance(buf: Buffer, pos: int, form: RamFormat, limit: int) -> tuple[int, bool]:
+    """As far as whole items go, and whether that is the payload's end. The common words first.
+
+    It stops at the first item that begins at `limit` or later.
+    """
+    mask, eos = form.page_size - 1, int(Flag.EOS)
+    run, unpack, size = _same_block(form.page_size), _WORD.unpack_from, len(buf)
+    whole = min(size, limit)
+    while pos + 8 <= size and pos < limit:
+        if (pages := run.match(buf, pos, whole)) is not None:
+            pos = pages.end()
+        elif unpack(buf, pos)[0] & mask == eos:
             return pos + 8, True
         else:
             try:
@@ -207,6 +223,32 @@ def _advance(buf: Buffer, pos: int, form: RamFormat) -> tuple[int, bool]:
             except Truncated:
                 break
     return pos, False
+
+
+@cache
+def _same_block(page_size: int) -> re.Pattern[bytes]:
+    """A run of the most common items: plain and zero pages of the same block as before."""
+    high = bytes(b for b in range(256) if not (b << 8) & (page_size - 1))
+    some = b"[" + b"".join(b"\\x%02x" % b for b in high) + b"]"
+    plain, zeroed = int(Flag.PAGE) | _CONTINUE, int(Flag.ZERO) | _CONTINUE
+    item = b".{6}%b(?:\\x%02x.|\\x%02x.{%d})" % (some, zeroed, plain, page_size)
+    return re.compile(b"(?:%b)++" % item, re.DOTALL)
+
+
+def last_block(buf: Buffer, pos: int, form: RamFormat) -> str | None:
+    """The block that the last page of the items from `pos` on is of: what the next part means by
+    "the same as before".
+    """
+    block, run = form.block, _same_block(form.page_size)
+    while pos < len(buf):
+        if (pages := run.match(buf, pos)) is not None:
+            pos = pages.end()
+            continue
+        item, pos = read_item(buf, pos, form)
+        if isinstance(item, Page) and item.block is not None:
+            block = item.block
+            form = msgspec.structs.replace(form, block=block)
+    return block
 
 
 def ram_measure(form: RamFormat) -> Measure:
@@ -218,9 +260,12 @@ def ram_measure(form: RamFormat) -> Measure:
         )
 
     def measure(header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
-        end, whole = _advance(buf, pos + header.done, form)
+        limit = len(buf) if header.room is None else pos + header.room
+        end, whole = _advance(buf, pos + header.done, form, limit)
         if whole:
             return end
+        if header.room is not None and end >= limit:
+            raise Full(end - pos)
         try:
             read_item(buf, end, form)
         except Truncated as error:

@@ -81,6 +81,13 @@ class StreamReader:
     def held(self) -> int:
         return len(self._buf) - self._pos
 
+    @property
+    def waiting(self) -> bytes | bytearray:
+        """What waits, from the event that is not whole on; not to be kept or changed."""
+        if self._pos:
+            self._drop()
+        return self._buf
+
     def feed(self, data: Buffer) -> Iterator[Piece]:
         """The pieces that are whole now, found as they are asked for. None is lost: those that
         are not asked for come with the next ones."""

@@ -1,21 +1,24 @@
-"""Going on where a payload cannot be read: its end is guessed from the footer after it.
+"""Going on where a stream cannot be read: at the footer after a payload, or at the next header.
 
 A footer is 0x7e and the section's id; what follows must look like the next thing of a stream.
 That is strong evidence and no proof: every guess is kept in `guesses`, for the user to be told.
+Where no footer is found, the bytes up to what looks like a section's header are a `Gap`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
-from vmsc.stream.events import COMMANDS, Mark, SectionKind
-from vmsc.stream.state import Measure, SectionHeader
+from vmsc.stream.events import COMMANDS, Event, Gap, Mark, SectionKind
+from vmsc.stream.sections import step
+from vmsc.stream.state import Measure, Phase, SectionHeader, State
 
-__all__ = ["Guess", "Resync"]
+__all__ = ["Guess", "Resync", "read_resynced"]
 
 _NAMED = (SectionKind.START, SectionKind.FULL)
 
@@ -51,8 +54,9 @@ class Resync:
             raise reason
         reason.__traceback__ = None  # it holds the buffer
         reason.section, reason.instance = header.name, header.instance
-        reason.base, reason.offset = header.payload, reason.offset - pos
-        self._guesses[header.offset] = Guess(header, end - pos, reason)
+        reason.base = header.payload
+        reason.offset += header.taken - pos
+        self._guesses[header.offset] = Guess(header, header.taken + end - pos, reason)
         return end
 
 
@@ -87,3 +91,46 @@ def _likely(data: memoryview, pos: int, final: bool) -> bool:
     if data[pos] == Mark.COMMAND:
         return int.from_bytes(data[pos + 1 : pos + 3], "big") in COMMANDS
     return data[pos] in (Mark.EOF, SectionKind.PART, SectionKind.END)
+
+
+# --- without a footer -----------------------------------------------------------------------------
+
+# START or FULL: a section id below 4096, a name of 2 to 255 bytes, instance, version below 256.
+_HEADER = re.compile(
+    rb"[\x01\x04]\x00\x00[\x00-\x0f].(?P<size>[\x02-\xff])[\x20-\x7e]{2}", re.DOTALL
+)
+_PRINTABLE = re.compile(rb"[\x20-\x7e]+")
+_GOING_ON = frozenset({Phase.SETUP, Phase.SECTIONS, Phase.LIVE, Phase.DEVICES})
+
+
+def read_resynced(buf: Buffer, measure: Measure, state: State | None = None) -> Iterator[Event]:
+    """The events of all of `buf`. What cannot be read is a Gap, up to the next section's header;
+    where there is none, the error is raised.
+    """
+    pos, state = 0, state or State()
+    while True:
+        try:
+            found = step(buf, pos, state, measure)
+        except DecodeError as error:
+            after = _next_header(buf, pos + 1) if state.phase in _GOING_ON else None
+            if after is None:
+                raise
+            yield Gap(state.base + pos, bytes(buf[pos:after]), str(error))
+            pos = after
+            state = msgspec.structs.replace(state, bound=None, going=None, done=0)
+            continue
+        if found is None:
+            return
+        event, pos, state = found
+        yield event
+
+
+def _next_header(buf: Buffer, pos: int) -> int | None:
+    """Where the next START or FULL section seems to begin."""
+    with memoryview(buf) as view:
+        for match in _HEADER.finditer(view, pos):
+            start, end = match.start(), match.start() + 6 + match["size"][0]
+            name, version = bytes(view[start + 6 : end]), bytes(view[end + 4 : end + 8])
+            if len(version) == 4 and version[:3] == bytes(3) and _PRINTABLE.fullmatch(name):
+                return start
+    return None

@@ -35,12 +35,13 @@ from vmsc.stream.events import (
     FileHeader,
     Mark,
     Message,
+    Pages,
     Section,
     SectionKind,
     Trailing,
 )
 from vmsc.stream.fields import be16, be32, be64, refuse, string8, take, want
-from vmsc.stream.state import Measure, Phase, SectionHeader, State
+from vmsc.stream.state import Full, Measure, Phase, SectionHeader, State
 
 __all__ = ["Step", "step"]
 
@@ -66,7 +67,7 @@ def step(
     configuration: Callable[[Buffer, int, bool], int] = configuration_end,
 ) -> Step | None:
     """The event at `pos`, None at the stream's end. `final`: nothing comes after the buffer."""
-    if state.bound == state.base + pos and state.phase is not Phase.DEVICES:
+    if state.bound == state.base + pos and state.phase is not Phase.DEVICES and not state.going:
         state = msgspec.structs.replace(state, bound=None)  # a package ends
     if pos == len(buf) and state.phase in _MAY_END:
         if final:
@@ -169,6 +170,9 @@ def _configuration(
 def _top_level(
     buf: Buffer, pos: int, state: State, measure: Measure, final: bool
 ) -> tuple[Event, int, Change]:
+    if state.going is not None:
+        going = msgspec.structs.replace(state.going, done=state.done)
+        return _payload(going, buf, pos, pos, state, measure, final)
     want(buf, pos, 1, "section type")
     mark = buf[pos]
     change: Change = {"phase": Phase.SECTIONS} if state.phase is Phase.SETUP else {}
@@ -258,22 +262,41 @@ def _section(
     kind: SectionKind, buf: Buffer, pos: int, state: State, measure: Measure, final: bool
 ) -> tuple[Event, int, Change]:
     header, body = _section_header(kind, buf, pos, state)
+    return _payload(header, buf, pos, body, state, measure, final)
+
+
+def _payload(
+    header: SectionHeader,
+    buf: Buffer,
+    pos: int,
+    body: int,
+    state: State,
+    measure: Measure,
+    final: bool,
+) -> tuple[Event, int, Change]:
+    """The section's payload from `body` on; the event begins at `pos`."""
+    numbers = (header.kind, header.id, header.name, header.instance, header.version)
+    change: Change = {"done": 0}
+    if header.kind is SectionKind.START and not header.taken:
+        change["started"] = _start(header, state, pos)
     try:
         end = measure(header, buf, body, final)
         assert body <= end <= len(buf), f"the measure of '{header.name}' went out of the buffer"
         footer = _footer(buf, end, header, state, final)
+    except Full as piece:
+        offset = state.base + pos
+        event = Pages(offset, *numbers, state.base + body, piece.size, state.inside)
+        taken = header.taken + piece.size
+        change["going"] = msgspec.structs.replace(header, taken=taken, done=0)
+        return event, body + piece.size, change
     except DecodeError as error:
         error.section, error.instance = header.name, header.instance
-        error.base, error.offset = header.payload, error.offset - body
+        error.base, error.offset = header.payload, error.offset - body + header.taken
         raise
-    event = Section(
-        *(header.offset, kind, header.id, header.name, header.instance, header.version),
-        *(header.payload, end - body, footer, state.inside),
-    )
-    change: Change = {"footers": footer, "last": header.name, "done": 0}
-    if kind is SectionKind.START:
-        change["started"] = _start(header, state, pos)
-    return event, end + 5 * footer, change
+    length = header.taken + end - body
+    where = (header.payload, length, footer, state.inside, header.taken)
+    change |= {"footers": footer, "last": header.name, "going": None}
+    return Section(header.offset, *numbers, *where), end + 5 * footer, change
 
 
 def _section_header(
@@ -299,7 +322,9 @@ def _section_header(
         )
     offset = state.base + pos
     header = SectionHeader(
-        kind, id_, name, instance, version, offset, state.base + body, state.done
+        *(kind, id_, name, instance, version, offset, state.base + body),
+        done=state.done,
+        room=state.room,
     )
     return header, body
 

@@ -12,13 +12,15 @@ from vmsc.runtime.context import Started
 from vmsc.runtime.errors import Truncated
 from vmsc.stream.events import SectionKind
 
-__all__ = ["Measure", "Paused", "Phase", "SectionHeader", "State"]
+__all__ = ["Full", "Measure", "Paused", "Phase", "SectionHeader", "State"]
 
 
 class SectionHeader(msgspec.Struct, frozen=True):
     """What is known of a section before its payload; `offset` is the header's, in the file.
 
-    `done` bytes of the payload were found whole by an earlier try (`Paused`).
+    `taken` bytes of the payload were given out in pieces: what is measured begins after them. Of
+    that, `done` bytes were found whole by an earlier try (`Paused`), and after `room` bytes, if
+    it is said, another piece may end (`Full`).
     """
 
     kind: SectionKind
@@ -29,6 +31,8 @@ class SectionHeader(msgspec.Struct, frozen=True):
     offset: int
     payload: int
     done: int = 0
+    taken: int = 0
+    room: int | None = None
 
 
 Measure = Callable[[SectionHeader, Buffer, int, bool], int]
@@ -49,6 +53,14 @@ class Paused(Truncated):
         self.done = done
 
 
+class Full(Exception):
+    """A measure's way to say that a piece of `size` bytes may be given out before the rest."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
 class Phase(Enum):
     HEADER = "header"
     SETUP = "setup"  # a configuration may stand here
@@ -65,7 +77,8 @@ class State(msgspec.Struct, frozen=True):
 
     `bound` is the file offset where a package or COLO's device state ends; `footers` whether the
     sections so far had footers; `last` the name of the section before; `done` how much of the
-    payload that is being read was found whole.
+    payload that is being read was found whole. `going`: the section of which pieces were given
+    out, whose payload goes on here. `room`: RAM is given out in pieces of about so many bytes.
     """
 
     phase: Phase = Phase.HEADER
@@ -76,6 +89,8 @@ class State(msgspec.Struct, frozen=True):
     colo: bool = False
     last: str = ""
     done: int = 0
+    going: SectionHeader | None = None
+    room: int | None = None
 
     @property
     def inside(self) -> bool:

@@ -24,8 +24,10 @@ from vmsc.stream.events import (
     Eof,
     Event,
     FileHeader,
+    Gap,
     Mark,
     Message,
+    Pages,
     Section,
     Trailing,
 )
@@ -72,8 +74,10 @@ def _event_bytes(event: Event, payload: Buffer) -> tuple[bytes, Buffer, bytes]:
             return bytes([Mark.EOF]), b"", b""
         case Description(json=json):
             return struct.pack(">BI", Mark.DESCRIPTION, len(json)), json, b""
-        case Trailing(data=data):
+        case Trailing(data=data) | Gap(data=data):
             return b"", data, b""
+        case Pages():
+            raise AssertionError("a section is written whole, not in pieces")
         case _:
             assert_never(event)
 

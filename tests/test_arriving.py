@@ -1,0 +1,207 @@
+"""Streams from a pipe: the same entries however they are cut, in memory that does not grow."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from commands import BIN
+from streams_at_hand import DATA, MACHINES, answers, library, state
+
+from vmsc.answers import open_answers
+from vmsc.arriving import arriving
+from vmsc.entry import Entry
+from vmsc.library import Library, open_library
+from vmsc.opened import entries
+from vmsc.runtime.errors import CodecError
+from vmsc.stream.events import Event, Pages, Section
+
+PAGE = 4096
+LIMIT = 150  # MB
+Seen = tuple[list[tuple[Event, bytes]], str]
+
+
+def machine_file(name: str) -> Path:
+    return DATA / f"{name}.machine.json"
+
+
+def seen(found: Iterator[Entry]) -> Seen:
+    """Events, the bytes that go with them, and the error at the end."""
+    events: list[tuple[Event, bytes]] = []
+    try:
+        for entry in found:
+            events.append((entry.event, bytes(entry.data)))
+    except CodecError as error:
+        return events, f"{error.code}: {error}"
+    return events, ""
+
+
+def fed(
+    pieces: Sequence[bytes], name: str = "", room: int | None = None, hold: int = 1 << 26
+) -> Seen:
+    known = open_answers(None, library(), (), machine_file(name) if name else None)
+    return seen(arriving(pieces, known, room=room, hold=hold))
+
+
+def cuts(data: bytes, seed: int, most: int) -> list[bytes]:
+    rng, pieces, pos = random.Random(seed), [], 0
+    while pos < len(data):
+        size = rng.randint(1, most)
+        pieces.append(data[pos : pos + size])
+        pos += size
+    return pieces
+
+
+def bytewise(data: bytes) -> list[bytes]:
+    return [data[i : i + 1] for i in range(len(data))]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_devices_arrive_alike_however_they_are_cut(name: str) -> None:
+    data = state(name)
+    whole = seen(entries(data, library(), answers(name)))
+    assert whole[1] == ""
+    assert fed([data], name) == whole
+    assert fed(bytewise(data), name) == whole
+    for seed in range(5):
+        assert fed(cuts(data, seed, 5000), name) == whole
+
+
+def word(number: int) -> bytes:
+    return struct.pack(">Q", number)
+
+
+def ram(pages: int, raw_every: int, parts: int = 3) -> Iterator[bytes]:
+    """A stream's beginning: a guest of so many pages, of which one in `raw_every` is not zero."""
+    eos, footer = word(0x10), b"\x7e\0\0\0\2"
+    yield b"QEVM\0\0\0\3\x07\0\0\0\2pc"
+    total = pages * PAGE
+    yield (
+        b"\1\0\0\0\2\3ram" + struct.pack(">II", 0, 4) + word(total | 4) + b"\6pc.ram" + word(total)
+    )
+    yield eos + footer
+    body = bytes(range(256)) * 16
+    for part in range(parts):
+        yield (b"\3" if part == parts - 1 else b"\2") + b"\0\0\0\2" + word(2) + b"\6pc.ram\0"
+        for first in range(0, pages // parts, 1024):
+            items = []
+            for page in range(first, first + 1024):
+                raw = page % raw_every == 0
+                items.append(
+                    word(page * PAGE | 0x20 | (8 if raw else 2)) + (body if raw else b"\0")
+                )
+            yield b"".join(items)
+        yield eos + footer
+
+
+def devices() -> bytes:
+    """The sections of a device state, without what stands before them."""
+    return state("pc")[8:]
+
+
+def test_ram_comes_in_pieces_that_do_not_depend_on_the_cut() -> None:
+    data = b"".join(ram(6000, 10)) + devices()
+    whole = seen(entries(data, library(), answers("pc"), room=100_000))
+    assert whole[1] == ""
+    sizes = [e.length for e, _ in whole[0] if isinstance(e, Pages)]
+    assert len(sizes) > 20 and all(100_000 <= size < 100_000 + PAGE + 32 for size in sizes)
+    for seed in range(3):
+        assert fed(cuts(data, seed, 70_000), "pc", room=100_000) == whole
+    plain = seen(entries(data, library(), answers("pc")))
+    sections = [e for e, _ in plain[0] if isinstance(e, Section)]
+    pieced = [e for e, _ in whole[0] if isinstance(e, Section)]
+    assert [(e.offset, e.payload, e.length) for e in sections] == [
+        (e.offset, e.payload, e.length) for e in pieced
+    ]
+    covered = sum(e.size for e, _ in whole[0])
+    assert covered == len(data) == sum(e.size for e, _ in plain[0])
+
+
+HELD = """
+device "held" {
+    param room: u32 max 4096
+    data: bytes[room]
+}
+"""
+DEVICE = b"\4\0\0\0\7\4held" + struct.pack(">II", 0, 1) + b"inside" + b"\x7e\0\0\0\7"
+OTHER = DEVICE.replace(b"\4held\0\0\0\0", b"\4held\0\0\0\1").replace(b"\7", b"\x09")
+FIELD = {"name": "data", "type": "buffer", "size": 6}
+DESCRIBED = json.dumps(
+    {
+        "page_size": PAGE,
+        "devices": [
+            {"name": "held", "instance_id": i, "vmsd_name": "held", "version": 1, "fields": [FIELD]}
+            for i in (0, 1)
+        ],
+    }
+).encode()
+STREAM = b"QEVM\0\0\0\3" + DEVICE + OTHER + b"\0"
+TOLD = STREAM + b"\6" + struct.pack(">I", len(DESCRIBED)) + DESCRIBED
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Library:
+    """A library with a device whose length only the machine's configuration tells."""
+    (tmp_path / "held.vmsd").write_text(HELD)
+    return open_library([tmp_path])
+
+
+def test_a_section_of_unknown_length_is_held_until_the_description_tells(held: Library) -> None:
+    whole = seen(entries(TOLD, held, open_answers(TOLD, held)))
+    assert whole[1] == "" and len([e for e, _ in whole[0] if isinstance(e, Section)]) == 2
+    for pieces in ([TOLD], bytewise(TOLD), cuts(TOLD, 1, 20)):
+        assert seen(arriving(pieces, open_answers(None, held))) == whole
+
+
+def test_without_a_description_an_error_names_the_parameter(held: Library) -> None:
+    found, error = seen(arriving(bytewise(STREAM), open_answers(None, held)))
+    assert len(found) == 1
+    assert error.startswith("param: section 'held' instance 0: ") and "'room'" in error
+    assert "--param 'held:room=VALUE'" in error and "no JSON description" in error
+    given = open_answers(None, held, ["held:room=6"])
+    assert seen(arriving(bytewise(STREAM), given))[1] == ""
+
+
+def test_no_more_is_held_than_was_allowed(held: Library) -> None:
+    found, error = seen(arriving(bytewise(TOLD), open_answers(None, held), hold=40))
+    assert len(found) == 1
+    assert "'room'" in error and "41 bytes were held" in error and "--hold is 40" in error
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "decode"])
+def test_memory_does_not_grow_with_the_stream(command: str, tmp_path: Path) -> None:
+    peak, status = measured(command, 1 << 16, 8, tmp_path)
+    assert status == 0
+    assert peak < LIMIT
+
+
+@pytest.mark.parametrize("command", ["info", "verify"])
+def test_a_guest_of_four_gigabytes_takes_no_more(command: str, tmp_path: Path) -> None:
+    peak, status = measured(command, 1 << 20, 4, tmp_path)
+    assert status == 0
+    assert peak < LIMIT
+
+
+def measured(command: str, pages: int, raw_every: int, folder: Path) -> tuple[float, int]:
+    """The most MB that `vmsc COMMAND -` had resident, and its exit status."""
+    more = ["--ram-to", str(folder / "ram")] if command == "decode" else []
+    arguments = [str(BIN / "vmsc"), command, "-", "--machine", str(machine_file("pc")), *more]
+    with (folder / "out").open("wb") as out:
+        process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=out)
+    assert process.stdin is not None
+    try:
+        for piece in ram(pages, raw_every):
+            process.stdin.write(piece)
+        process.stdin.write(devices())
+        process.stdin.flush()
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        process.stdin.close()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024, process.wait(120)
+    finally:
+        process.kill()
+        process.wait(10)

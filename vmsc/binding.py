@@ -1,0 +1,219 @@
+"""Binding: a section's header -> its codec and parameters, and so its payload's end.
+
+What is known on the way through one stream: the configuration, how often each name came, the
+sticky state of each section id. For whole files and for bytes that are still arriving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vmsc.entry import Answers, Entry, located, stickies
+from vmsc.library import Library
+from vmsc.places import placed
+from vmsc.runtime.codec import Buffer, Codec, Param
+from vmsc.runtime.errors import DecodeError, ParamError, Truncated
+from vmsc.stream.configuration import read_configuration
+from vmsc.stream.events import Configuration, Event, Pages, Section
+from vmsc.stream.fields import decode_name, encode_name
+from vmsc.stream.lookup import unknown_section
+from vmsc.stream.ram import RamFormat, last_block, ram_measure
+from vmsc.stream.state import SectionHeader
+from vmsc.targets import target_of
+from vmsc.trials import open_params, tried
+
+__all__ = ["Binding", "Unsettled"]
+
+_RAM = "ram"
+_EOS = (0x10).to_bytes(8, "big")
+_FROM_STREAM = ("page_size", "ignore_shared")  # the configuration has them
+
+Bound = tuple[Codec | None, dict[str, Any]]
+
+
+class Unsettled(Exception):
+    """What a section needs is not known yet, and the JSON description may still tell."""
+
+    def __init__(self, header: SectionHeader, wanted: tuple[str, ...]) -> None:
+        super().__init__(header.name)
+        self.header = header
+        self.wanted = wanted  # parameters; none where the section has no description
+
+
+@dataclass
+class Binding:
+    library: Library
+    answers: Answers
+    codecs: dict[int, Bound] = field(default_factory=dict)
+    occurrences: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
+    shared: bool = False
+    page_size: int = 4096  # QEMU says another one in the configuration
+    machine: str = ""
+    quick: bool = False  # lengths may be those that are recorded; no codec is loaded for them
+    names: dict[int, str] = field(default_factory=dict)  # of the sections so far, by id
+    passed: dict[int, str] = field(default_factory=dict)  # size classes, by section id
+
+    @property
+    def _target(self) -> str:
+        return self.answers.target or target_of(self.machine)
+
+    def _occurrence(self, name: str, instance: int, id_: int) -> int:
+        """Which of the sections of this name and instance it is; parts count with their start."""
+        ids = self.occurrences.setdefault((name, instance), [])
+        if id_ not in ids:
+            ids.append(id_)
+        return ids.index(id_)
+
+    def _bound(self, header: SectionHeader | Section | Pages) -> Bound:
+        """The codec and parameters of a section, found once for each id."""
+        if header.id in self.codecs:
+            return self.codecs[header.id]
+        name, instance = header.name, header.instance
+        codec = self.library.device(name, instance, header.version, self._target)
+        params: dict[str, Any] = {}
+        if codec is not None:
+            wanted = [p for p in codec.params if not p.sticky]
+            params = self._answered(header, wanted)
+            before = [name for id_, name in self.names.items() if id_ != header.id]
+            for param in wanted:
+                word = placed(param.places, name, codec.name, before)
+                if word is not None:
+                    params.setdefault(param.name, word)
+            missing = tuple(p.name for p in wanted if p.name not in params)
+            if missing and not self.answers.complete:
+                assert isinstance(header, SectionHeader)
+                raise Unsettled(header, missing)
+        self.codecs[header.id] = codec, params
+        return codec, params
+
+    def _answered(
+        self, header: SectionHeader | Section | Pages, wanted: list[Param]
+    ) -> dict[str, Any]:
+        at = self._occurrence(header.name, header.instance, header.id)
+        params = dict(self.answers.params_for(header.name, header.instance, at, wanted))
+        if any(p.name == "page_size" for p in wanted):
+            params.setdefault("page_size", self.page_size)
+        if any(p.name == "ignore_shared" for p in wanted):
+            params.setdefault("ignore_shared", int(self.shared))
+        return params
+
+    def measure(self, header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
+        """The payload's end; a `Measure`."""
+        self.names.setdefault(header.id, header.name)
+        if self.quick and (end := self._recorded(header, buf, pos)) is not None:
+            return end
+        codec, params = self._bound(header)
+        if codec is None:
+            return self._undescribed(header, buf, pos)
+        if header.name == _RAM:
+            return ram_measure(_form(params))(header, buf, pos, final)
+        if open_params(codec.params, params):
+            self._try(codec, header, buf, pos, params)
+        try:
+            return codec.qemu.scan(buf, pos, version=header.version, final=final, **params)
+        except ParamError as fault:
+            numbers = (header.kind, header.id, header.name, header.instance, header.version)
+            raise located(fault, Section(0, *numbers, 0, 0, False)) from None
+        except DecodeError as fault:
+            if final and not fault.path:  # a scan passes over fields without knowing their names
+                codec.qemu.decode_from(buf, pos, version=header.version, **params)
+            raise
+
+    def _try(
+        self, codec: Codec, header: SectionHeader, buf: Buffer, pos: int, params: dict[str, Any]
+    ) -> None:
+        """Find what nothing gives of the parameters, if the section's length is recorded."""
+        at = self._occurrence(header.name, header.instance, header.id)
+        size = self.answers.recorded_size(header.name, header.instance, at)
+        if size is None or pos + size > len(buf):
+            return
+
+        def scan(values: Mapping[str, Any]) -> int:
+            return codec.qemu.scan(buf, pos, version=header.version, **params, **values)
+
+        params.update(tried(open_params(codec.params, params), scan, pos + size))
+
+    def granted(self, fault: DecodeError) -> DecodeError:
+        """The error; within a section, with what was taken for granted in reading it."""
+        if not self.codecs or fault.section != self.names.get(list(self.codecs)[-1]):
+            return fault
+        codec, params = list(self.codecs.values())[-1]
+        taken = [p for p in codec.params if not p.sticky] if codec is not None else []
+        said = [f"'{p.name}' = {p.default}" for p in taken
+                if isinstance(p.default, int | str) and p.name not in params]  # fmt: skip
+        if said:
+            way = f"if that is wrong, give it with --param '{fault.section}:NAME=VALUE'"
+            fault.message += f"; taken for granted: {', '.join(said)}; {way}"
+        return fault
+
+    def _recorded(self, header: SectionHeader, buf: Buffer, pos: int) -> int | None:
+        """The end as the JSON description has it, if the footer stands there."""
+        at = self._occurrence(header.name, header.instance, header.id)
+        size = self.answers.recorded_size(header.name, header.instance, at)
+        if size is None or header.name == _RAM:
+            return None
+        footer = b"\x7e" + header.id.to_bytes(4, "big")
+        if bytes(buf[pos + size : pos + size + 5]) != footer:
+            return None
+        known = self.library.size_class(header.name, header.version, self._target)
+        self.passed[header.id] = known or ""
+        return pos + size
+
+    def _undescribed(self, header: SectionHeader, buf: Buffer, pos: int) -> int:
+        """The end of what no schema describes, as the JSON description has it."""
+        at = self._occurrence(header.name, header.instance, header.id)
+        size = self.answers.recorded_size(header.name, header.instance, at)
+        if size is None:
+            if not self.answers.complete:
+                raise Unsettled(header, ())
+            raise unknown_section(header, pos)
+        if pos + size > len(buf):
+            raise Truncated(pos + size - len(buf), offset=len(buf))
+        return pos + size
+
+    def entry(self, event: Event, payload: Buffer, *, deep: bool) -> Entry:
+        """The event's entry. `deep`: values will be asked for, so sticky state is followed.
+
+        `payload` is the section's, or what of it was not given out as pages.
+        """
+        match event:
+            case Configuration():
+                machine = read_configuration(event.body)[0]
+                self.shared = "x-ignore-shared" in machine.capabilities
+                self.page_size = 1 << (machine.page_bits or 12)
+                self.machine = machine.name
+                codec = None if self.quick else self.library.vmsd("configuration")
+                return Entry(event, event.body, codec)
+            case Section() if event.id in self.passed:
+                return Entry(event, payload, known=self.passed[event.id])
+            case Section() | Pages():
+                codec, params = self._bound(event)
+                if isinstance(event, Pages) and codec is not None:
+                    payload = bytes(payload) + _EOS
+                found = Entry(event, payload, codec, {**params, **self.sticky.get(event.id, {})})
+                if deep and codec is not None and any(p.sticky for p in codec.params):
+                    self._remember(event, codec, found)
+                return found
+            case _:
+                return Entry(event)
+
+    def _remember(self, event: Section | Pages, codec: Codec, entry: Entry) -> None:
+        """Keep the sticky state that a section leaves to the next part of its kind."""
+        kept = self.sticky.setdefault(event.id, {})
+        if event.name != _RAM:
+            kept.update(stickies(codec, entry.value()))
+        elif (block := last_block(entry.data, 0, _form(entry.params))) is not None:
+            kept["block"] = encode_name(block)
+
+
+def _form(params: Mapping[str, Any]) -> RamFormat:
+    """RAM has a reader of its own, which steps over pages without looking at them."""
+    block = params.get("block")
+    return RamFormat(
+        int(params.get("page_size", 4096)),
+        bool(params.get("ignore_shared")),
+        decode_name(block) if block else None,
+    )

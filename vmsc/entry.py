@@ -1,0 +1,146 @@
+"""An entry: one event of a stream, with the codec, parameters and value of a section.
+
+What the commands that read work on, wherever the bytes come from. Pure: nothing is printed or
+written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from vmsc.runtime.codec import Buffer, Codec, Param
+from vmsc.runtime.errors import CodecError, DecodeError, ParamError, Truncated
+from vmsc.stream.events import Event, Pages, Section
+
+__all__ = [
+    "ITEM_HEAD", "Answers", "Entry", "Value", "count_fields", "last_sticky", "located", "payload",
+    "stickies",
+]  # fmt: skip
+
+Value = Any  # an object of a generated class
+ITEM_HEAD = 5  # a codec's framed encoding is one STRUCT item; a frame has a length of its own
+
+
+class Answers(Protocol):
+    """Where parameters come from: the command line, a machine file, a stream's own description."""
+
+    def params_for(
+        self, name: str, instance: int, occurrence: int, wanted: Sequence[Param]
+    ) -> Mapping[str, int | str | bytes]: ...
+
+    def recorded_size(self, name: str, instance: int, occurrence: int) -> int | None: ...
+
+    @property
+    def target(self) -> str:
+        """QEMU's target, where that was said; else empty."""
+        ...
+
+    @property
+    def given(self) -> bool:
+        """Whether the user has given values, which count before what is recorded."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether no more answers will come: what is not known now stays unknown."""
+        ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event. A section has its payload (`data`: QEMU's bytes, or framed ones where
+    `framed`), its codec (None where no description covers it) and the parameters that go with
+    it. Pages have their bytes and an EOS behind them: a payload that stands by itself; so has a
+    section of which pages were given out before. `known`: the size class, where the codec was not
+    loaded.
+    """
+
+    event: Event
+    data: Buffer = b""
+    codec: Codec | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    framed: bool = False
+    known: str = ""
+
+    @property
+    def size_class(self) -> str:
+        """How the section's length is known."""
+        return self.codec.size if self.codec is not None else self.known or "opaque"
+
+    def value(self) -> Value:
+        """The section's value. Raises DecodeError, located in the file, or ParamError."""
+        assert self.codec is not None and isinstance(self.event, Section | Pages)
+        try:
+            return self._decoded(self.codec, self.event)
+        except CodecError as fault:
+            head = ITEM_HEAD if self.framed else 0
+            raise located(fault, self.event, head) from None
+
+    def _decoded(self, codec: Codec, section: Section | Pages) -> Value:
+        params = {"version": section.version, **self.params}
+        if self.framed:
+            return codec.framed.decode(self.data, **params)
+        try:
+            return codec.qemu.decode(self.data, **params)
+        except Truncated:
+            if not isinstance(section, Section) or not section.footer:
+                raise
+            # The payload's last bytes may look like the head of a subsection: what follows shows.
+            data = bytes(self.data) + b"\x7e" + section.id.to_bytes(4)
+            return codec.qemu.decode_from(data, **params)[0]
+
+
+def located(fault: CodecError, section: Section | Pages, head: int = 0) -> CodecError:
+    """The error, with the section that it is about; `head` bytes stood before its payload."""
+    if isinstance(fault, DecodeError):
+        fault.section, fault.instance = section.name, section.instance
+        fault.base = section.payload - head
+        if isinstance(section, Section):
+            fault.base += section.taken
+    elif isinstance(fault, ParamError):
+        instance = f"section '{section.name}' instance {section.instance}"
+        way = f"give it with --param '{section.name}:{fault.name}=VALUE' or a --machine file"
+        wanted = f" for {fault.field}" if fault.path else ""
+        return ParamError(f"{instance}: {fault.message}{wanted}; {way}", name=fault.name)
+    return fault
+
+
+def count_fields(value: Value) -> int:
+    """How many fields a value has, those of nested descriptions counted one by one."""
+    if isinstance(value, msgspec.Struct):
+        names = type(value).__struct_fields__
+        return sum(count_fields(getattr(value, n)) for n in names if getattr(value, n) is not None)
+    if isinstance(value, list) and value and isinstance(value[0], msgspec.Struct | list | tuple):
+        return sum(map(count_fields, value))
+    return 1
+
+
+def last_sticky(value: Value, name: str) -> Any:
+    """The last value that a sticky field had."""
+    if isinstance(value, msgspec.Struct):
+        own = getattr(value, name, None)
+        if own is not None:
+            return own
+        parts = (getattr(value, f) for f in reversed(type(value).__struct_fields__))
+        return next((v for p in parts if (v := last_sticky(p, name)) is not None), None)
+    if isinstance(value, list) and value and isinstance(value[-1], msgspec.Struct):
+        return next((v for p in reversed(value) if (v := last_sticky(p, name)) is not None), None)
+    return None
+
+
+def stickies(codec: Codec, value: Value) -> dict[str, Any]:
+    """What a value leaves behind for the next part of its section."""
+    names = [p.name for p in codec.params if p.sticky]
+    return {name: last for name in names if (last := last_sticky(value, name)) is not None}
+
+
+def payload(entry: Entry) -> Buffer:
+    """The section's bytes as QEMU has them."""
+    if not entry.framed:
+        return entry.data
+    assert entry.codec is not None and isinstance(entry.event, Section)
+    return entry.codec.qemu.encode(entry.value(), version=entry.event.version, **entry.params)
