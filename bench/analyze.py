@@ -19,7 +19,7 @@ from measure import medians, row
 ROOT = Path(__file__).resolve().parent.parent
 VMSC = Path(sys.executable).parent / "vmsc"
 NAME = "scripts/analyze-migration.py"
-MEMORY = 2048  # MiB; an idle guest, nearly all of it zero
+MEMORY = 4096  # MiB; an idle guest, nearly all of it zero
 
 
 def script(folder: Path) -> Path | None:

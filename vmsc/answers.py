@@ -5,10 +5,13 @@ when it is asked for.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from vmsc.cache import recalled, remember
 from vmsc.library import Library
 from vmsc.machine import Machine, SectionParams, Settings, Value, load_machine, parse_given
 from vmsc.runtime.codec import Buffer, Param
@@ -57,6 +60,10 @@ class StreamAnswers:
         return self.parsed
 
     @property
+    def page_size(self) -> int | None:
+        return None if self.text is None else recorded_page_size(self.text)
+
+    @property
     def given(self) -> bool:
         return bool(self.settings.given or self.settings.machine.sections)
 
@@ -73,20 +80,41 @@ class StreamAnswers:
         self.taken |= {str(g) for g in self.settings.given if g.name in names and g.matches(name)}
         if self.text is None or all(p.name in given for p in wanted):
             return given
-        if name == "ram" and (size := recorded_page_size(self.text)):
+        if name == "ram" and (size := self.page_size):
             return {"page_size": size, **given}
-        if self.described is None:
-            return given
-        known = self._solved(self.described, name, instance, occurrence)
+        known = self._solved(name, instance, occurrence)
         return {**known.params_for(name, instance, occurrence, wanted), **given}
 
-    def _solved(self, described: Vmdesc, name: str, instance: int, occurrence: int) -> Settings:
-        """What the description tells of one section; solved when it is asked for."""
+    def _solved(self, name: str, instance: int, occurrence: int) -> Settings:
+        """What the description tells of one section; solved when it is first asked for."""
         at = (name, instance, occurrence)
         if at not in self.solved:
-            values = _values(self.library, described, *at, self.target)
-            self.solved[at] = Settings(Machine((SectionParams(name, None, values),)))
+            known = self._remembered
+            key = f"{instance} {occurrence} {name}"
+            if key not in known:
+                described = self.described
+                known[key] = (
+                    {}
+                    if described is None
+                    else dict(_values(self.library, described, *at, self.target))
+                )
+                if self._memory:
+                    remember(self._memory, known)
+            self.solved[at] = Settings(Machine((SectionParams(name, None, known[key]),)))
         return self.solved[at]
+
+    @cached_property
+    def _memory(self) -> str:
+        """What the values hang on; empty: they are not kept."""
+        if self.library.digest is None or self.text is None:
+            return ""
+        whole = hashlib.sha256(f"{self.library.digest} {self.target}\n".encode() + self.text)
+        return whole.hexdigest()[:32]
+
+    @cached_property
+    def _remembered(self) -> dict[str, dict[str, Value]]:
+        """What was solved before of this description, by these schemas."""
+        return recalled(self._memory) if self._memory else {}
 
     def untaken(self) -> list[str]:
         """Those `--param`s that no section had a use for, as they were given."""

@@ -103,7 +103,12 @@ class Binding:
     def measure(self, header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
         """The payload's end; a `Measure`."""
         self.names.setdefault(header.id, header.name)
+        if self.quick and header.name == _RAM:
+            self._pass(header)
+            form = RamFormat(self.answers.page_size or self.page_size, self.shared)
+            return ram_measure(form)(header, buf, pos, final)
         if self.quick and (end := self._recorded(header, buf, pos)) is not None:
+            self._pass(header)
             return end
         codec, params = self._bound(header)
         if codec is None:
@@ -153,14 +158,15 @@ class Binding:
         """The end as the JSON description has it, if the footer stands there."""
         at = self._occurrence(header.name, header.instance, header.id)
         size = self.answers.recorded_size(header.name, header.instance, at)
-        if size is None or header.name == _RAM:
-            return None
         footer = b"\x7e" + header.id.to_bytes(4, "big")
-        if bytes(buf[pos + size : pos + size + 5]) != footer:
+        if size is None or bytes(buf[pos + size : pos + size + 5]) != footer:
             return None
+        return pos + size
+
+    def _pass(self, header: SectionHeader) -> None:
+        """Note that no codec is needed for this section; its size class is known without."""
         known = self.library.size_class(header.name, header.version, self._target)
         self.passed[header.id] = known or ""
-        return pos + size
 
     def _undescribed(self, header: SectionHeader, buf: Buffer, pos: int) -> int:
         """The end of what no schema describes, as the JSON description has it."""
@@ -187,7 +193,7 @@ class Binding:
                 self.machine = machine.name
                 codec = None if self.quick else self.library.vmsd("configuration")
                 return Entry(event, event.body, codec)
-            case Section() if event.id in self.passed:
+            case Section() | Pages() if event.id in self.passed:
                 return Entry(event, payload, known=self.passed[event.id])
             case Section() | Pages():
                 codec, params = self._bound(event)

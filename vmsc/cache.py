@@ -21,7 +21,7 @@ import vmsc
 if TYPE_CHECKING:
     from vmsc import ir
 
-__all__ = ["Index", "Place", "cached", "digest_of", "load_schema", "store"]
+__all__ = ["Index", "Place", "cached", "digest_of", "load_schema", "recalled", "remember", "store"]
 
 _ENDS = (".py", ".lark", ".jinja", ".vmsd")
 _PARTS = tuple(f"*{end}" for end in _ENDS)
@@ -160,6 +160,28 @@ def store(digest: str, index: Index, sources: Mapping[str, str], schema: ir.Sche
     write_file(folder / "schema.pickle", pickle.dumps(schema))
     write_file(folder / "index.json", msgspec.json.encode(index))
     _forget_old(folder.parent)
+
+
+def recalled(key: str) -> dict[str, dict[str, bool | int | str]]:
+    """Parameters that were solved before; none where nothing was kept."""
+    try:
+        text = (_home() / "solved" / key).read_bytes()
+        return msgspec.json.decode(text, type=dict[str, dict[str, bool | int | str]])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def remember(key: str, values: Mapping[str, Mapping[str, int | str]]) -> None:
+    """Keep solved parameters under what they hang on. If that cannot be, nothing is lost."""
+    from vmsc.output import write_file
+
+    folder = _home() / "solved"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _forget(folder.iterdir(), 64)
+        write_file(folder / key, msgspec.json.encode(values))
+    except (OSError, OverflowError):
+        pass
 
 
 def _forget_old(home: Path) -> None:

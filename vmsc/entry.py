@@ -40,6 +40,11 @@ class Answers(Protocol):
         ...
 
     @property
+    def page_size(self) -> int | None:
+        """The guest's page size, as the description has it."""
+        ...
+
+    @property
     def given(self) -> bool:
         """Whether the user has given values, which count before what is recorded."""
         ...

@@ -48,6 +48,7 @@ class Shelf:
     index: Index
     load: Callable[[str], types.ModuleType]
     schema: Callable[[], ir.Schema]
+    digest: str | None = None  # of all that it is made of, where that can be known
 
     def codec(self, place: Place) -> Codec:
         codec = self.load(place.module).CODECS[place.name]
@@ -62,6 +63,12 @@ class Library:
     shelves: Sequence[Shelf]
     plugins: Sequence[str] = ()
     found: dict[tuple[str, int, str], Codec | None] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str | None:
+        """A digest of all shelves; None if one of them has none."""
+        known = [shelf.digest for shelf in self.shelves if shelf.digest is not None]
+        return " ".join(known) if len(known) == len(self.shelves) else None
 
     def device(
         self, name: str, instance: int = 0, version: int = 0, target: str = ""
@@ -200,7 +207,7 @@ def _shelf_in_cache(folder: Path, index: Index) -> Shelf:
     def load(module: str) -> types.ModuleType:
         return importlib.import_module(f"codecs_{folder.name}.{module}")
 
-    return Shelf(index, load, lambda: load_schema(folder))
+    return Shelf(index, load, lambda: load_schema(folder), folder.name)
 
 
 def _shelf(paths: Sequence[Path], plugins: Sequence[str]) -> Shelf:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_STREAMS = (b"QEVM", b"VMSF")
 _COLUMNS = ("offset", "length", "kind", "id", "name", "inst", "vers", "class")
 
 
@@ -129,11 +130,13 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
 
 def _aside(file: Path, as_json: bool) -> bool:
     """List what is no stream and goes along with one: answers, or a multifd channel."""
+    with file.open("rb") as handle:
+        start = handle.read(4)
+    if start in _STREAMS:
+        return False
     from vmsc.stream.multifd import is_channel
     from vmsc.stream.returning import looks_like_answers
 
-    with file.open("rb") as handle:
-        start = handle.read(4)
     rows: list[list[Any]] = [["offset", "length", "kind", "number", "name"]]
     try:
         with refuse(str(file)):
