@@ -184,6 +184,7 @@ _USB = (
     "ich9-usb-uhci2,masterbus=e.0,firstport=2,addr=1d.1,multifunction=on",
     "qemu-xhci,id=x", "nec-usb-xhci,id=nx", "pci-ohci,id=o", "usb-tablet,bus=x.0",
     "usb-kbd,bus=nx.0", "usb-mouse,bus=e.0", "usb-hub,bus=o.0", "usb-ccid,bus=x.0",
+    "usb-storage,bus=x.0,drive=d",
 )  # fmt: skip
 _ISA_SOUND = ("sb16,audiodev=a", "gus,audiodev=a", "cs4231a,audiodev=a", "adlib,audiodev=a")
 
@@ -207,7 +208,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
     ),
     "q35-bridges": Configuration("q35", _devices(*_BRIDGES)),
     "q35-network": Configuration("q35", _devices("e1000e", "vmxnet3", "tulip", "e1000", "pcnet")),
-    "q35-usb": Configuration("q35", _devices(*_USB)),
+    "q35-usb": Configuration("q35", (*_disks("d"), *_devices(*_USB))),
     "q35-sound": Configuration("q35", (*_SOUND, *_devices(
         "ich9-intel-hda", "hda-duplex,audiodev=a", "intel-hda", "hda-micro,audiodev=a",
         "AC97,audiodev=a", "ES1370,audiodev=a",

@@ -39,7 +39,7 @@ TYPES = {
     "pci irq state": "u32",  # four of them
 }
 # QEMU's words for what a device writes itself: many fields of ours, of any type.
-OWN = ("bitmap", "msix state", "shpc")
+OWN = ("bitmap", "msix state", "scsi-requests", "shpc")
 # Sections that are one description of ours within another of the same name, of which QEMU may
 # have registered the inner one alone.
 HELD = ("cirrus_vga", "vga")
@@ -87,8 +87,10 @@ def wire_bytes(value: Any, size: int) -> bytes:
 
 def unmatched(one: Judged) -> Iterator[str]:
     """What is not the same: the judge's leaf, and what we have in its place."""
-    fields = {leaf.offset: leaf for leaf in one.ours if leaf.type not in MARKS and leaf.size}
+    whole = {leaf.offset: leaf for leaf in one.ours if leaf.size}
+    plain = {at: leaf for at, leaf in whole.items() if leaf.type not in MARKS}
     for theirs in filter(lambda leaf: leaf.size, one.theirs.leaves):
+        fields = whole if theirs.type in OWN else plain
         at = theirs.offset - one.theirs.payload
         tiles, end = [], at
         while end < at + theirs.size and end in fields:
