@@ -19,7 +19,7 @@ from vmsc.diag import Report
 from vmsc.host import Host
 from vmsc.load import load_text
 from vmsc.machine import load_machine, machine_text
-from vmsc.solve import Solution, devices_by_name, solve, solve_stream
+from vmsc.solve import Solution, device_key, devices_by_name, solve, solve_stream
 from vmsc.vmdesc import Vmdesc, read_vmdesc
 
 Solve = Callable[..., Solution]
@@ -353,7 +353,7 @@ def test_the_machine_file_of_the_test_data_is_what_is_solved_now(name: str) -> N
 def test_a_damaged_record_gives_a_solution_and_misfits_and_no_fault() -> None:
     seeded = random.Random(5)
     schema = library().schema
-    devices = device_keys(schema)
+    devices = devices_by_name(schema)
     text = lzma.decompress((DATA / "usb.vmdesc.xz").read_bytes())
     found = 0
     for _ in range(12):

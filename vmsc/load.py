@@ -46,8 +46,19 @@ def _holds(folder: Path, path: Path) -> bool:
     return _real(path).is_relative_to(folder.resolve())
 
 
-def _module_name(path: Path, root: Path) -> str:
-    return ".".join(_real(path).relative_to(root.resolve()).with_suffix("").parts)
+def _parts(path: Path, root: Path) -> tuple[str, ...]:
+    """The parts of a file's module name."""
+    return _real(path).relative_to(root.resolve()).with_suffix("").parts
+
+
+def _check_name(path: Path, parts: Sequence[str], report: Report) -> bool:
+    """Whether the parts are names: of a module of another name nothing could be used."""
+    for part in parts:
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", part):
+            message = f"'{part}' is no name, so this can be no module: letters, digits and _ are"
+            report.error("module-name", message, Span.whole(Source(path.as_posix(), "", "")))
+            return False
+    return True
 
 
 def _as_written(path: Path, folder: Path) -> Path:
@@ -130,11 +141,6 @@ class _Loader:
             self.add_source(source, via)
 
     def add_source(self, source: Source, via: tuple[syntax.Use, ...] = ()) -> None:
-        for part in source.module.split("."):
-            if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", part):
-                message = f"the file's name gives a module '{part}': no name that one could use"
-                self.report.error("module-name", message, Span.whole(source))
-                return
         file = parse(source, self.report)
         if file is None:
             return
@@ -164,7 +170,7 @@ class _Loader:
         for root in self.roots:
             for folder in {root, root / inner}:
                 for path in islice(folder.glob("*" + SUFFIX), MAX_LISTED):
-                    found.add(_module_name(path, root))
+                    found.add(".".join(_parts(path, root)))
         return found
 
     def _follow(self, use: syntax.Use, via: tuple[syntax.Use, ...]) -> None:
@@ -206,9 +212,10 @@ def load(paths: Iterable[Path], report: Report, search: Sequence[Path] = ()) -> 
             empty = Span.whole(Source(path.as_posix(), "", ""))
             report.error("no-schemas", f"no {SUFFIX} file in this folder", empty)
         for each in found:
-            module = _module_name(each, root)
-            asked.append(module)
-            loader.add(each, module)
+            parts = _parts(each, root)
+            if _check_name(each, parts, report):
+                asked.append(".".join(parts))
+                loader.add(each, asked[-1])
     return Loaded(tuple(loader.order), tuple(dict.fromkeys(asked)))
 
 

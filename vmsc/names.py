@@ -265,9 +265,11 @@ def _number_param(
     low, high = (0, 1) if kind == "bool" else ir.scalar_bounds(ir.SCALARS[kind])
     found = [low, high]
     for index, (word, expr) in enumerate((("min", domain.low), ("max", domain.high))):
-        value = _bound(expr, scope)
-        if expr is None or value is None:
+        if expr is None:
             continue
+        value = _bound(expr, scope)
+        if value is None:
+            return None
         if not low <= value <= high:
             message = f"`{word}` {spoken(value)} is outside {kind}'s {low} to {high}"
             scope.report.error("param-bound", message, expr.span)

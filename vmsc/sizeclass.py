@@ -38,11 +38,11 @@ class Extent:
         most = None if self.most is None or other.most is None else self.most + other.most
         return Extent(self.least + other.least, most, max(self.rank, other.rank))._settled()
 
-    def times(self, low: int, high: int) -> Extent:
-        """From `low` to `high` of them."""
+    def times(self, low: int, high: int, alike: bool = False) -> Extent:
+        """From `low` to `high` of them; all of one length if they are `alike`."""
         most = None if self.most is None else self.most * high
         rank = max(self.rank, _CONSTANT if low == high else _COMPUTED)
-        if self.rank > _CONSTANT and high > 1:
+        if self.rank > _CONSTANT and high > 1 and not alike:
             rank = max(rank, _BOUNDED)  # its elements have to be walked
         return Extent(self.least * low, most, rank)._settled()
 
@@ -83,8 +83,8 @@ def _node(node: plan.Node, plans: Plans) -> Extent:
     match node:
         case plan.Num(size=size):
             return _exactly(size)
-        case plan.Blob(length=length, kind=kind):
-            return _bytes(length).at_least(_COMPUTED if kind == "opaque" else _CONSTANT)
+        case plan.Blob(length=length) | plan.Window(length=length):
+            return _bytes(length)
         case plan.Rest():
             return Extent(0, None, _OPAQUE)
         case plan.Text(prefix=prefix, limit=limit):
@@ -97,7 +97,7 @@ def _node(node: plan.Node, plans: Plans) -> Extent:
                 .at_least(_CONSTANT if low == high else _COMPUTED)
             )
         case plan.Rep(node=inner, count=count):
-            return _node(inner, plans).times(*_bounds(count))
+            return _node(inner, plans).times(*_bounds(count), _alike(inner))
         case plan.Maybe(node=inner, count=count, mask=mask):
             there = _node(inner, plans)
             element = _BYTE.either(there if mask is not None else there.plus(_BYTE))
@@ -121,10 +121,22 @@ def _node(node: plan.Node, plans: Plans) -> Extent:
             for each in rest:
                 extent = extent.either(each)
             return extent
-        case plan.Window(length=length):
-            return _bytes(length)
         case _:
             assert_never(node)
+
+
+def _alike(node: plan.Node) -> bool:
+    """Whether all elements are as long as the first: nothing within them says how long they are."""
+    match node:
+        case plan.Num() | plan.Blob() | plan.Words() | plan.Window():
+            return True
+        case plan.Rep(node=inner):
+            return _alike(inner)
+        case plan.Switch(arms=arms, otherwise=otherwise):
+            nodes = [n for _, n in arms] + ([] if otherwise is None else [otherwise])
+            return all(map(_alike, nodes))
+        case _:
+            return False
 
 
 def _unlimited(least: int, *parts: Extent) -> Extent:
