@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, assert_never
 
@@ -100,6 +100,8 @@ class Model:
                 return len(self.eval(of, scope))
             case ir.Operation(op=op, operands=operands):
                 values = [self.eval(e, scope) for e in operands]
+                if op in _PEEKS:
+                    return _PEEKS[op](*values)
                 if any(isinstance(e, ir.Text) for e in operands):
                     texts = [v.encode() if isinstance(v, str) else v for v in values]
                     return int((texts[0] == texts[1]) == (op == "=="))
@@ -472,6 +474,27 @@ def _names(one: ir.Description) -> list[str]:
             case _:
                 pass
     return names
+
+
+def _little(size: int) -> Callable[[bytes, int], int]:
+    """The number of so many bytes from a place on, as if zeros followed the end."""
+    return lambda data, at: sum(byte << 8 * n for n, byte in enumerate(data[at : at + size]))
+
+
+def _capability(config: bytes, wanted: int) -> int:
+    """Where a PCI configuration space's list of capabilities has this number; 0: nowhere."""
+    space = (config + bytes(256))[:256]
+    seen: set[int] = set()
+    at = space[0x34] & ~3 if space[6] & 0x10 else 0
+    while 0x40 <= at <= len(config) - 2 and at not in seen:
+        seen.add(at)
+        if space[at] == wanted:
+            return at
+        at = space[at + 1] & ~3
+    return 0
+
+
+_PEEKS = {"little16": _little(2), "little32": _little(4), "pci_capability": _capability}
 
 
 def _small(one: ir.Description) -> frozenset[str]:

@@ -1,18 +1,21 @@
 """The cache: what compiling a folder of schemas gave, kept in a folder of its own under a digest
 of all it is made from.
 
-A cache that cannot be read or written does no harm: what it would hold is made again.
+A cache that cannot be read or written does no harm: what it would hold is made again. What a
+process has opened stays until that process ends: it holds a shared lock on the index, and only a
+folder that nobody holds is forgotten.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -26,6 +29,7 @@ __all__ = ["Index", "Place", "cached", "digest_of", "load_schema", "recalled", "
 _ENDS = (".py", ".lark", ".jinja", ".vmsd")
 _PARTS = tuple(f"*{end}" for end in _ENDS)
 _KEPT = 8  # folders; one is about 3 MB
+_HELD: list[BinaryIO] = []  # the indexes that this process has opened, locked
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -122,12 +126,18 @@ def _home() -> Path:
 
 
 def cached(digest: str) -> tuple[Path, Index] | None:
-    """The folder of this digest and its index, if all of it is there."""
+    """The folder of this digest and its index, if all of it is there; it stays while we run."""
     folder = _home() / digest
     try:
-        return folder, msgspec.json.decode((folder / "index.json").read_bytes(), type=Index)
+        file = (folder / "index.json").open("rb")
+        fcntl.flock(file, fcntl.LOCK_SH)
+        index = msgspec.json.decode(file.read(), type=Index)
     except (OSError, msgspec.DecodeError):
         return None
+    if not os.fstat(file.fileno()).st_nlink:
+        return None  # forgotten while we waited for the lock
+    _HELD.append(file)
+    return folder, index
 
 
 def load_schema(folder: Path) -> ir.Schema:
@@ -185,11 +195,16 @@ def remember(key: str, values: Mapping[str, Mapping[str, int | str]]) -> None:
 
 
 def _forget_old(home: Path) -> None:
-    """Keep the newest few."""
-    whole = [f for f in home.iterdir() if (f / "index.json").is_file()]
-    whole.sort(key=lambda f: (f / "index.json").stat().st_mtime, reverse=True)
-    for folder in whole[_KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Keep the newest few, and what is in use."""
+    indexes = list(home.glob("*/index.json"))
+    indexes.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in indexes[_KEPT:]:
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _forget(files: Iterable[Path], kept: int) -> None:
