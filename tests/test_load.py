@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from vmsc.diag import Report, as_text
-from vmsc.load import MAX_BYTES, MAX_USES, Loaded, load, load_text, shipped_schemas
+from vmsc.load import MAX_BYTES, MAX_USES, Loaded, load, load_text
+from vmsc.shipped import shipped_schemas
 
 
 @pytest.fixture
