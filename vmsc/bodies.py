@@ -226,6 +226,10 @@ class Body:
 
     # --- items ------------------------------------------------------------------------------------
 
+    def _type(self, item: syntax.Field | syntax.Split) -> ir.Type:
+        self.scope.place = f"{self.key.rpartition(':')[2]}.{item.name.text or 'unused'}"
+        return resolve_type(item.type, self.scope, self.workshop)
+
     def _let(self, item: syntax.Let) -> None:
         value = resolve_number(item.value, self.scope)
         self.items.append(ir.Let(item.name.text, value, item.span))
@@ -241,7 +245,7 @@ class Body:
     def _field(self, item: syntax.Field) -> None:
         modifiers = self._modifiers(item.modifiers)
         since, when = self._presence(modifiers)
-        type_ = resolve_type(item.type, self.scope, self.workshop)
+        type_ = self._type(item)
         if isinstance(type_, ir.String) and "max" in modifiers:
             type_ = self._string(type_, modifiers.pop("max"))
         self._check_number(type_, modifiers)
@@ -345,7 +349,7 @@ class Body:
             if word in modifiers:
                 message = f"`{word}` does not go with `split`"
                 self.error("bad-split", message, modifiers[word].span)
-        scalar = resolve_type(item.type, self.scope, self.workshop)
+        scalar = self._type(item)
         if not isinstance(scalar, ir.Scalar) or scalar.signed or scalar.name == "bool":
             if not isinstance(scalar, ir.Invalid):
                 self.error("bad-split", "`split` takes u8, u16, u32 or u64", item.type.span)

@@ -77,7 +77,7 @@ class _Resolver:
             return bound
         found = names.descriptions.get(name.text)
         if found is None or name.text in names.clashes:
-            self._unknown(name, names)
+            self._unknown(name, scope)
             return None
         wanted = _generic_params(found[1])
         given = {a.name.text: a for a in type_.arguments}
@@ -92,7 +92,8 @@ class _Resolver:
             self._check_arguments(description, type_.arguments, wanted)
         return description
 
-    def _unknown(self, name: syntax.Name, names: Names) -> None:
+    def _unknown(self, name: syntax.Name, scope: BodyScope) -> None:
+        names = scope.names
         if name.text in names.clashes:
             first, second = names.clashes[name.text]
             message = f"both '{first}' and '{second}' have a '{name.text}'"
@@ -103,7 +104,8 @@ class _Resolver:
         elif not (names.partial or name.text in names.broken):
             known = (names.descriptions, ir.SCALARS, DIMENSIONED, STRINGS, self.externals)
             hint = self.report.did_you_mean(name.text, name.span, *known)
-            self.report.error("unknown-type", f"unknown type '{name.text}'", name.span, *hint)
+            message = f"unknown type '{name.text}' in field '{scope.place}'"
+            self.report.error("unknown-type", message, name.span, *hint)
 
     def _check_arguments(
         self,

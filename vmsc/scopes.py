@@ -26,7 +26,8 @@ class BodyScope:
     """The names at one place of a body.
 
     `own_params` are declared in it; `params` gathers what the description turns out to need.
-    `later` holds what is defined further down, `used` what was asked for.
+    `later` holds what is defined further down, `used` what was asked for; `place` is the field
+    whose type is resolved, for messages.
     """
 
     names: Names
@@ -40,6 +41,7 @@ class BodyScope:
     places: dict[str, Span] = field(default_factory=dict)
     later: dict[str, Span] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    place: str = ""
 
     def define(self, name: str, meaning: ir.Expr, span: Span) -> None:
         """From here on, `name` means this."""
