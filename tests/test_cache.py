@@ -40,3 +40,13 @@ def test_an_index_that_is_no_index_counts_as_none(home: Path) -> None:
     put(home, "spoiled", age=0)
     (home / "spoiled" / "index.json").write_bytes(b'{"devices": 7')
     assert cached("spoiled") is None
+    put(home, "spoiled", age=0)
+    assert cached("spoiled") is not None
+
+
+def test_who_comes_second_leaves_what_is_there(home: Path) -> None:
+    put(home, "same", age=0)
+    before = (home / "same" / "codecs_same" / "codec.py").stat().st_ino
+    put(home, "same", age=0)
+    assert (home / "same" / "codecs_same" / "codec.py").stat().st_ino == before
+    assert [path.name for path in home.iterdir()] == ["same"]

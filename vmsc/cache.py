@@ -8,6 +8,7 @@ folder that nobody holds is forgotten.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -152,24 +153,40 @@ def load_schema(folder: Path) -> ir.Schema:
 
 
 def store(digest: str, index: Index, sources: Mapping[str, str], schema: ir.Schema) -> None:
-    """Write all; the index comes last, and only with it does the folder count. Raises OSError.
+    """Write all beside, then rename it as a whole: the folder is there complete or not at all.
 
     The codecs are compiled here: where Python may not write bytecode, reading would begin with it.
+    Raises OSError.
     """
+    import tempfile
+
+    home = _home()
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="new-", dir=home, ignore_cleanup_errors=True) as beside:
+        _write(Path(beside) / digest, digest, index, sources, schema)
+        if (home / digest).exists() and cached(digest) is None:
+            shutil.rmtree(home / digest, ignore_errors=True)  # spoiled
+        try:
+            os.rename(Path(beside) / digest, home / digest)
+        except OSError as fault:
+            if fault.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise  # otherwise another process was first, with the same
+    _forget_old(home)
+
+
+def _write(
+    folder: Path, digest: str, index: Index, sources: Mapping[str, str], schema: ir.Schema
+) -> None:
     import pickle
     import py_compile
 
-    from vmsc.output import write_file
-
-    folder = _home() / digest
     for path, text in sources.items():
         target = folder / f"codecs_{digest}" / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_file(target, text.encode())
+        target.write_text(text, encoding="utf-8")
         py_compile.compile(str(target), quiet=2)
-    write_file(folder / "schema.pickle", pickle.dumps(schema))
-    write_file(folder / "index.json", msgspec.json.encode(index))
-    _forget_old(folder.parent)
+    (folder / "schema.pickle").write_bytes(pickle.dumps(schema))
+    (folder / "index.json").write_bytes(msgspec.json.encode(index))
 
 
 def recalled(key: str) -> dict[str, dict[str, bool | int | str]]:
