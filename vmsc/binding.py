@@ -15,12 +15,13 @@ from vmsc.library import Library
 from vmsc.places import placed
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
+from vmsc.runtime.notes import Notes
 from vmsc.stream.configuration import read_configuration
 from vmsc.stream.events import Configuration, Event, Pages, Section
 from vmsc.stream.fields import decode_name, encode_name
 from vmsc.stream.lookup import unknown_section
 from vmsc.stream.ram import RamFormat, last_block, ram_measure
-from vmsc.stream.state import SectionHeader
+from vmsc.stream.state import Paused, SectionHeader
 from vmsc.targets import target_of
 from vmsc.trials import open_params, tried
 
@@ -117,14 +118,19 @@ class Binding:
             return ram_measure(_form(params))(header, buf, pos, final)
         if open_params(codec.params, params):
             self._try(codec, header, buf, pos, params)
+        notes = Notes(pos, header.notes)
         try:
-            return codec.qemu.scan(buf, pos, version=header.version, final=final, **params)
+            return _scanned(codec, buf, pos, notes, version=header.version, final=final, **params)
         except ParamError as fault:
             numbers = (header.kind, header.id, header.name, header.instance, header.version)
             raise located(fault, Section(0, *numbers, 0, 0, False)) from None
         except DecodeError as fault:
-            if final and not fault.path:  # a scan passes over fields without knowing their names
+            if final:  # a scan passes over fields without knowing their names
                 codec.qemu.decode_from(buf, pos, version=header.version, **params)
+            elif isinstance(fault, Truncated) and notes.fresh:
+                raise Paused(
+                    fault.need, offset=fault.offset, path=fault.path, notes=notes.fresh
+                ) from None
             raise
 
     def _try(
@@ -213,6 +219,13 @@ class Binding:
             kept.update(stickies(codec, entry.value()))
         elif (block := last_block(entry.data, 0, _form(entry.params))) is not None:
             kept["block"] = encode_name(block)
+
+
+def _scanned(codec: Codec, buf: Buffer, pos: int, notes: Notes, **given: Any) -> int:
+    """The payload's end; where the codec takes notes, from them on."""
+    if codec.notes:
+        given["notes"] = notes
+    return codec.qemu.scan(buf, pos, **given)
 
 
 def _form(params: Mapping[str, Any]) -> RamFormat:
