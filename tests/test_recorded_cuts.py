@@ -1,4 +1,4 @@
-"""Streams recorded live, cut into pieces, cut short and changed: the same events, or one clear error.
+"""Streams recorded live, cut into pieces, cut short, changed: the same events or one clear error.
 
 All of it takes long: `make test` does a seeded tenth of the cuts and a share of the rest.
 """
