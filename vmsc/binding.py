@@ -29,7 +29,6 @@ __all__ = ["Binding", "Unsettled"]
 
 _RAM = "ram"
 _EOS = (0x10).to_bytes(8, "big")
-_FROM_STREAM = ("page_size", "ignore_shared")  # the configuration has them
 
 Bound = tuple[Codec | None, dict[str, Any]]
 
@@ -51,6 +50,7 @@ class Binding:
     occurrences: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
     shared: bool = False
+    mapped: bool = False
     page_size: int = 4096  # QEMU says another one in the configuration
     machine: str = ""
     quick: bool = False  # lengths may be those that are recorded; no codec is loaded for them
@@ -99,6 +99,8 @@ class Binding:
             params.setdefault("page_size", self.page_size)
         if any(p.name == "ignore_shared" for p in wanted):
             params.setdefault("ignore_shared", int(self.shared))
+        if any(p.name == "mapped_ram" for p in wanted):
+            params.setdefault("mapped_ram", int(self.mapped))
         return params
 
     def measure(self, header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
@@ -106,7 +108,8 @@ class Binding:
         self.names.setdefault(header.id, header.name)
         if self.quick and header.name == _RAM:
             self._pass(header)
-            form = RamFormat(self.answers.page_size or self.page_size, self.shared)
+            page_size = self.answers.page_size or self.page_size
+            form = RamFormat(page_size, self.shared, mapped=self.mapped)
             return ram_measure(form)(header, buf, pos, final)
         if self.quick and (end := self._recorded(header, buf, pos)) is not None:
             self._pass(header)
@@ -195,6 +198,7 @@ class Binding:
             case Configuration():
                 machine = read_configuration(event.body)[0]
                 self.shared = "x-ignore-shared" in machine.capabilities
+                self.mapped = "mapped-ram" in machine.capabilities
                 self.page_size = 1 << (machine.page_bits or 12)
                 self.machine = machine.name
                 codec = None if self.quick else self.library.vmsd("configuration")
@@ -235,4 +239,5 @@ def _form(params: Mapping[str, Any]) -> RamFormat:
         int(params.get("page_size", 4096)),
         bool(params.get("ignore_shared")),
         decode_name(block) if block else None,
+        bool(params.get("mapped_ram")),
     )
