@@ -18,10 +18,10 @@ from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.runtime.notes import Notes
 from vmsc.stream.configuration import read_configuration
 from vmsc.stream.events import Configuration, Event, Pages, Section
-from vmsc.stream.fields import decode_name, encode_name
+from vmsc.stream.fields import encode_name
 from vmsc.stream.lookup import unknown_section
-from vmsc.stream.ram import RamFormat, last_block, ram_measure
-from vmsc.stream.state import Paused, SectionHeader
+from vmsc.stream.ram import RamFormat, ram_measure
+from vmsc.stream.state import Measure, Paused, SectionHeader
 from vmsc.targets import target_of
 from vmsc.trials import open_params, tried
 
@@ -56,6 +56,7 @@ class Binding:
     quick: bool = False  # lengths may be those that are recorded; no codec is loaded for them
     names: dict[int, str] = field(default_factory=dict)  # of the sections so far, by id
     passed: dict[int, str] = field(default_factory=dict)  # size classes, by section id
+    block: str | None = None  # that RAM's pages named last
 
     @property
     def _target(self) -> str:
@@ -118,7 +119,7 @@ class Binding:
         if codec is None:
             return self._undescribed(header, buf, pos)
         if header.name == _RAM:
-            return ram_measure(_form(params))(header, buf, pos, final)
+            return self._ram(params)(header, buf, pos, final)
         if open_params(codec.params, params):
             self._try(codec, header, buf, pos, params)
         notes = Notes(pos, header.notes)
@@ -135,6 +136,16 @@ class Binding:
                     fault.need, offset=fault.offset, path=fault.path, notes=notes.fresh
                 ) from None
             raise
+
+    def _ram(self, params: Mapping[str, Any]) -> Measure:
+        """RAM has a reader of its own, which steps over pages without looking at them."""
+
+        def named(block: str) -> None:
+            self.block = block
+
+        mapped, shared = bool(params.get("mapped_ram")), bool(params.get("ignore_shared"))
+        form = RamFormat(int(params.get("page_size", 4096)), shared, mapped=mapped)
+        return ram_measure(form, named)
 
     def _try(
         self, codec: Codec, header: SectionHeader, buf: Buffer, pos: int, params: dict[str, Any]
@@ -221,8 +232,8 @@ class Binding:
         kept = self.sticky.setdefault(event.id, {})
         if event.name != _RAM:
             kept.update(stickies(codec, entry.value()))
-        elif (block := last_block(entry.data, 0, _form(entry.params))) is not None:
-            kept["block"] = encode_name(block)
+        elif self.block is not None:
+            kept["block"] = encode_name(self.block)
 
 
 def _scanned(codec: Codec, buf: Buffer, pos: int, notes: Notes, **given: Any) -> int:
@@ -230,14 +241,3 @@ def _scanned(codec: Codec, buf: Buffer, pos: int, notes: Notes, **given: Any) ->
     if codec.notes:
         given["notes"] = notes
     return codec.qemu.scan(buf, pos, **given)
-
-
-def _form(params: Mapping[str, Any]) -> RamFormat:
-    """RAM has a reader of its own, which steps over pages without looking at them."""
-    block = params.get("block")
-    return RamFormat(
-        int(params.get("page_size", 4096)),
-        bool(params.get("ignore_shared")),
-        decode_name(block) if block else None,
-        bool(params.get("mapped_ram")),
-    )

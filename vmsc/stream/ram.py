@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntFlag
 from functools import cache
 
@@ -31,7 +31,6 @@ __all__ = [
     "RamFormat",
     "RamItem",
     "Sync",
-    "last_block",
     "ram_format",
     "ram_measure",
     "read_item",
@@ -238,10 +237,12 @@ def walk_ram(buf: Buffer, pos: int, form: RamFormat) -> Iterator[RamItem]:
                 return
 
 
-def _advance(buf: Buffer, pos: int, form: RamFormat, limit: int) -> tuple[int, bool]:
+def _advance(
+    buf: Buffer, pos: int, form: RamFormat, limit: int, named: Callable[[str], object]
+) -> tuple[int, bool]:
     """As far as whole items go, and whether that is the payload's end. The common words first.
 
-    It stops at the first item that begins at `limit` or later.
+    It stops at the first item that begins at `limit` or later. `named` is told each page's block.
     """
     mask, eos = form.page_size - 1, int(Flag.EOS)
     run, unpack, size = _same_block(form.page_size), _WORD.unpack_from, len(buf)
@@ -253,9 +254,11 @@ def _advance(buf: Buffer, pos: int, form: RamFormat, limit: int) -> tuple[int, b
             return pos + 8, True
         else:
             try:
-                _, pos = read_item(buf, pos, form)
+                item, pos = read_item(buf, pos, form)
             except Truncated:
                 break
+            if isinstance(item, Page) and item.block is not None:
+                named(item.block)
     return pos, False
 
 
@@ -269,24 +272,12 @@ def _same_block(page_size: int) -> re.Pattern[bytes]:
     return re.compile(b"(?:%b)++" % item, re.DOTALL)
 
 
-def last_block(buf: Buffer, pos: int, form: RamFormat) -> str | None:
-    """The block that the last page of the items from `pos` on is of: what the next part means by
+def ram_measure(form: RamFormat, named: Callable[[str], object] = lambda _: None) -> Measure:
+    """A measure for RAM sections; what it has walked over once, it does not walk over again.
+
+    `named` is told the blocks that pages name, in order: the last is what the next part means by
     "the same as before".
     """
-    block, run = form.block, _same_block(form.page_size)
-    while pos < len(buf):
-        if (pages := run.match(buf, pos)) is not None:
-            pos = pages.end()
-            continue
-        item, pos = read_item(buf, pos, form)
-        if isinstance(item, Page) and item.block is not None:
-            block = item.block
-            form = msgspec.structs.replace(form, block=block)
-    return block
-
-
-def ram_measure(form: RamFormat) -> Measure:
-    """A measure for RAM sections; what it has walked over once, it does not walk over again."""
     if form.page_size.bit_count() != 1 or not _MIN_PAGE <= form.page_size <= _MAX_PAGE:
         raise ParamError(
             f"a page size of {form.page_size} is no power of two from {_MIN_PAGE} to {_MAX_PAGE}",
@@ -296,7 +287,7 @@ def ram_measure(form: RamFormat) -> Measure:
     def measure(header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
         place = msgspec.structs.replace(form, base=header.payload + header.taken - pos)
         limit = len(buf) if header.room is None else pos + header.room
-        end, whole = _advance(buf, pos + header.done, place, limit)
+        end, whole = _advance(buf, pos + header.done, place, limit, named)
         if whole:
             return end
         if header.room is not None and end >= limit:
