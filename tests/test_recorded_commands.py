@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import BIN, run_vmsc
 from live import require_qemu
-from recordings import RECORDINGS
+from recordings import RECORDINGS, record
 from test_live_recordings import whole
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("recordings")]
@@ -94,3 +94,12 @@ def test_one_that_is_cut_short_is_shown_as_far_as_it_is_good(name: str, stream: 
     assert found == rows[: len(found)]
     assert said.err.count("error:") == 1 and "[truncated]" in said.err
     assert "Traceback" not in said.err
+
+
+def test_what_goes_along_with_a_stream_is_listed_and_no_stream(tmp_path: Path) -> None:
+    (tmp_path / "channel").write_bytes(record("multifd zlib").channels[0])
+    (tmp_path / "answers").write_bytes(record("postcopy").answers)
+    for name, said in (("channel", "a channel of multifd"), ("answers", "a destination answers")):
+        assert run_vmsc("info", tmp_path / name).status == 0
+        refused = run_vmsc("verify", tmp_path / name)
+        assert refused.status == 1 and said in refused.err and "`vmsc info` lists" in refused.err
