@@ -10,12 +10,15 @@ import types
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from helpers import attempt
 from streams_at_hand import MACHINES, answers, library, state
 from test_arriving import bytewise
 
+from vmsc.answers import open_answers
+from vmsc.library import open_library
 from vmsc.opened import stream_measure
 from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import Truncated
@@ -150,3 +153,34 @@ def test_a_list_twice_as_long_takes_twice_the_work(
     once, twice = (arrived(codec, bytes_of(n), True) for n in (100, 200))
     assert twice < 2.1 * once
     assert arrived(codec, bytes_of(200), False) > 5 * twice, "and without notes, far more"
+
+
+# --- a list in a stream ---------------------------------------------------------------------------
+
+LISTED = """
+device "listed" {
+    before: u32
+    q:      list Element
+    after:  u8
+}
+struct Element { n: u8; data: bytes[n] }
+"""
+
+
+def test_a_stream_whose_section_has_a_long_list_takes_no_more(tmp_path: Path) -> None:
+    (tmp_path / "listed.vmsd").write_text(LISTED)
+    known = open_library([tmp_path])
+    head = b"QEVM\0\0\0\3\4\0\0\0\7\6listed" + bytes(4) + (1).to_bytes(4, "big")
+
+    def calls(count: int) -> int:
+        data = head + bytes(4) + b"\1\2ab" * count + b"\0\0" + b"\x7e\0\0\0\7" + b"\0"
+        answers = open_answers(b"", known)
+        reader = StreamReader(stream_measure(known, answers))
+        with counted() as found:
+            pieces = [piece for byte in bytewise(data) for piece in reader.feed(byte)]
+            pieces += reader.close()
+        assert b"".join(piece.data for piece in pieces) == data
+        return work(found)
+
+    calls(1)  # loads the codec
+    assert calls(600) < 2.1 * calls(300)
