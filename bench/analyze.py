@@ -1,4 +1,9 @@
-"""A whole stream of a real QEMU: vmsc against QEMU's own analyze-migration.py, on the same file.
+"""Whole streams of a real QEMU: vmsc against QEMU's own analyze-migration.py, on the same files.
+
+vmsc opens each file as if for the first time: what it keeps of a machine's parameters is removed
+before every run, and a side file is a new one. The generated codecs stay: they are made once, when
+schemas change, and how long that takes is said. The gates are for the largest guest; of a smaller
+one's stream vmsc's start is most of the time, and the figures are there to see.
 
 The script is taken from Debian's source package of qemu, or from where the one argument says.
 Without it, or without QEMU, nothing is measured, and a line says so.
@@ -6,6 +11,8 @@ Without it, or without QEMU, nothing is measured, and a line says so.
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -19,7 +26,8 @@ from measure import medians, row
 ROOT = Path(__file__).resolve().parent.parent
 VMSC = Path(sys.executable).parent / "vmsc"
 NAME = "scripts/analyze-migration.py"
-MEMORY = 4096  # MiB; an idle guest, nearly all of it zero
+MEMORY = (256, 1024, 4096)  # MiB; idle guests, nearly all of it zero
+GATES = {"info": 5, "decode": 3}
 
 
 def script(folder: Path) -> Path | None:
@@ -41,57 +49,77 @@ def script(folder: Path) -> Path | None:
     return None
 
 
-def stream(folder: Path) -> Path | None:
-    """A stream of a guest that waits in its firmware."""
+def streams(folder: Path) -> dict[int, Path]:
+    """Streams of guests that wait in their firmware, by MiB; none without QEMU."""
     sys.path.append(str(ROOT / "tests"))
     from live import qemu_binary, running
 
-    if qemu_binary() is None:
-        return None
-    file = folder / "stream"
-    with running(memory_mb=MEMORY) as qemu:
-        time.sleep(3)
-        qemu.command("stop")
-        file.write_bytes(qemu.save_stream())
-    return file
+    found: dict[int, Path] = {}
+    for memory in MEMORY if qemu_binary() is not None else ():
+        found[memory] = folder / f"stream-{memory}"
+        with running(memory_mb=memory) as qemu:
+            time.sleep(3)
+            qemu.command("stop")
+            found[memory].write_bytes(qemu.save_stream())
+    return found
 
 
-def runs(arguments: Sequence[object]) -> Callable[[], object]:
+def environment(folder: Path) -> dict[str, str]:
+    """A cache of our own, and bytecode kept, as where vmsc is installed."""
+    own = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**own, "XDG_CACHE_HOME": str(folder / "cache")}
+
+
+def runs(arguments: Sequence[object], folder: Path) -> Callable[[], object]:
     """A task that runs a command and wants it to end well."""
 
     def task() -> object:
-        words = [str(a) for a in arguments]
-        return subprocess.run(words, check=True, stdout=subprocess.DEVNULL, timeout=120)
+        words, env = [str(a) for a in arguments], environment(folder)
+        return subprocess.run(words, check=True, stdout=subprocess.DEVNULL, timeout=120, env=env)
 
     return task
+
+
+def first(folder: Path) -> None:
+    """Let the next run be the first one that sees its file."""
+    shutil.rmtree(folder / "cache" / "vmsc" / "solved", ignore_errors=True)
+    (folder / "ram").unlink(missing_ok=True)
+
+
+def compared(analyze: Path, memory: int, file: Path, folder: Path) -> list[bool]:
+    """Measure one file; whether its gates hold."""
+    tasks = {
+        "analyze": runs([sys.executable, analyze, "-f", file], folder),
+        "info": runs([VMSC, "info", file], folder),
+        "decode": runs([VMSC, "decode", file, "--ram-to", folder / "ram"], folder),
+    }
+    found = medians(tasks, rounds=9, before=lambda: first(folder))
+    size = file.stat().st_size / 1e6
+    print(f"a guest of {memory} MiB, {size:.1f} MB: analyze-migration.py {found['analyze']:.2f} s")
+    good = []
+    for name, gate in GATES.items():
+        what, times = f"  vmsc {name} is faster by", found["analyze"] / found[name]
+        if memory == max(MEMORY):
+            good.append(row(what, times, gate, "times", at_least=True))
+        else:
+            print(f"{what}: {times:.2f} times")
+    return good
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="vmsc-bench-") as name:
         folder = Path(name)
-        analyze, file = script(folder), stream(folder)
-        if analyze is None or file is None:
+        analyze, files = script(folder), streams(folder)
+        if analyze is None or not files:
             what = "QEMU's script" if analyze is None else "QEMU"
             print(f"streams: not measured, {what} could not be had")
             return 0
-        tasks = {
-            "analyze": runs([sys.executable, analyze, "-f", file]),
-            "info": runs([VMSC, "info", file]),
-            "decode": runs([VMSC, "decode", file, "--ram-to", folder / "ram"]),
-        }
-        found = medians(tasks, rounds=9)
-        size = file.stat().st_size / 1e6
-    print(f"a stream of {size:.1f} MB; analyze-migration.py takes {found['analyze']:.2f} s")
-    good = [
-        row("vmsc info is faster by", found["analyze"] / found["info"], 5, "times", at_least=True),
-        row(
-            "vmsc decode is faster by",
-            found["analyze"] / found["decode"],
-            3,
-            "times",
-            at_least=True,
-        ),
-    ]
+        start = time.perf_counter()
+        runs([VMSC, "info", "--fields", files[min(files)]], folder)()
+        print(f"the first run of all, which makes the codecs: {time.perf_counter() - start:.1f} s")
+        good = [
+            g for memory, file in files.items() for g in compared(analyze, memory, file, folder)
+        ]
     return 0 if all(good) else 1
 
 

@@ -11,11 +11,16 @@ from collections.abc import Callable, Mapping
 __all__ = ["medians", "row"]
 
 
-def medians(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median seconds of each task, the tasks taking turns."""
+def medians(
+    tasks: Mapping[str, Callable[[], object]],
+    rounds: int,
+    before: Callable[[], object] = lambda: None,
+) -> dict[str, float]:
+    """The median seconds of each task, the tasks taking turns; `before` each run is not counted."""
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
+            before()
             start = time.perf_counter()
             task()
             times[name].append(time.perf_counter() - start)

@@ -23,10 +23,12 @@ from vmsc.host import Host
 from vmsc.load import Loaded, load_text
 from vmsc.runtime.codec import Codec, Profile
 from vmsc.runtime.errors import DecodeError, Truncated
+from vmsc.runtime.notes import Kept, Notes
 
 __all__ = [
     "NOISE", "arguments", "attempt", "build_text", "check_codec", "check_damage", "check_prefix",
-    "check_whole", "compiled", "damages", "hexed", "modules_of", "report_of", "same",
+    "check_resumed", "check_whole", "compiled", "damages", "hexed", "modules_of", "report_of",
+    "same",
 ]  # fmt: skip
 
 # Bytes to stand behind a value: no 05, which may begin a subsection.
@@ -143,6 +145,10 @@ def check_codec(
             check_prefix(codec, profile, data, size, given)
         for damaged in damages(data):
             check_damage(codec, profile, damaged, given)
+        if profile is codec.qemu and codec.notes:
+            check_resumed(codec, data, given)
+            for damaged in itertools.islice(damages(data), 0, None, 7):
+                check_resumed(codec, damaged, given)
 
 
 def check_whole(
@@ -214,6 +220,26 @@ def check_damage(codec: Codec, profile: Profile, damaged: bytes, given: Mapping[
         # Its head says how long it is: if all that is there, more bytes are of no help.
         length = int.from_bytes(damaged[1:5], "big")
         assert length > len(damaged) - 5, f"{found} in {damaged.hex(' ')}"
+
+
+def check_resumed(codec: Codec, data: bytes, given: Mapping[str, Any]) -> None:
+    """A scan that goes on from its notes, as bytes come and the buffer moves, ends as one from the
+    start, or raises the same.
+    """
+    kept: Kept = {}
+    for size in (*_places(len(data)), len(data)):
+        start = size % 3
+        buf, notes = b"\5" * start + data[:size], Notes(start, kept)
+        scan = functools.partial(codec.qemu.scan, buf, start, final=False, **given)
+        found, whole = attempt(functools.partial(scan, notes=notes)), attempt(scan)
+        assert _told(found) == _told(whole), f"after {size} of {len(data)} bytes"
+        if not isinstance(found, Truncated):
+            return
+        kept = notes.fresh
+
+
+def _told(found: Any) -> Any:
+    return (found.code, found.offset, str(found)) if isinstance(found, DecodeError) else found
 
 
 def _places(size: int) -> Iterable[int]:

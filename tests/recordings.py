@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from live import Qemu, boot, counting_guest, eventually, rewriting_guest, running
+from live import Qemu, QemuError, boot, counting_guest, eventually, rewriting_guest, running
 from proxy import Proxy, Talk, recording
 
-__all__ = ["RECORDINGS", "Recording", "record", "shim"]
+__all__ = ["RECORDINGS", "Plan", "Recording", "listen", "record", "shim"]
 
 _ARGS = ("-nodefaults", "-vga", "std")
 _FAST = 1 << 40
@@ -125,7 +125,7 @@ def shim() -> str:
     return str(made)
 
 
-def _listen(target: Qemu, plan: Plan) -> int:
+def listen(target: Qemu, plan: Plan) -> int:
     """Make the target wait for a migration on loopback; the port."""
     target.allow(plan.capabilities)
     target.command("migrate-set-parameters", **plan.parameters)
@@ -146,12 +146,23 @@ def _two(args: Sequence[str], plan: Plan) -> Iterator[tuple[Qemu, Qemu]]:
 
 @cache
 def record(name: str) -> Recording:
-    """The recording of this name."""
+    """The recording of this name. COLO without KVM now and then hangs at a checkpoint, in QEMU: it
+    is tried twice.
+    """
     plan = RECORDINGS[name]
+    try:
+        return _recorded(plan)
+    except QemuError:
+        if not plan.colo:
+            raise
+        return _recorded(plan)
+
+
+def _recorded(plan: Plan) -> Recording:
     with tempfile.TemporaryDirectory(prefix="vmsc-recording-") as folder:
         placed = [arg.replace("@", folder) for arg in plan.args]
         args = [*placed, *boot(Path(folder), plan.guest())]
-        with _two(args, plan) as (source, target), recording(_listen(target, plan)) as proxy:
+        with _two(args, plan) as (source, target), recording(listen(target, plan)) as proxy:
             source.allow(plan.capabilities)
             parameters = {"max-bandwidth": _FAST, **plan.parameters}
             source.command("migrate-set-parameters", **parameters)

@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("plugins",),
     ("cache",),
     ("library",),
-    ("answers", "entry", "binding", "stored", "opened", "arriving", "resynced"),
+    ("answers", "entry", "binding", "stored", "opened", "arriving", "resynced", "learned"),
     ("jsonform", "document", "framing"),
     ("cli",),
 )

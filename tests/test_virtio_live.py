@@ -143,6 +143,26 @@ def test_requests_in_flight_come_back(name: str, way: str, tmp_path: Path) -> No
     assert len(requests) == 1
 
 
+def test_a_machine_file_holds_what_only_reading_the_stream_tells(tmp_path: Path) -> None:
+    with running(failing_disk(tmp_path, "virtio-blk with packed rings", "read")) as source:
+        stopped_by_disk(source)
+        stream, alone = tmp_path / "stream", tmp_path / "alone"
+        alone.write_bytes(source.save_device_state())
+        stream.write_bytes(source.save_stream())
+    machine, back = tmp_path / "machine.json", tmp_path / "back"
+    made = run_vmsc("import", "stream", stream, "-o", tmp_path / "own", "--machine", machine)
+    assert made.status == 0 and "'ring_packed': only True fits" in made.err
+    sections = json.loads(machine.read_text())["sections"]
+    (disk,) = [s for s in sections if s["name"].endswith("virtio-blk")]
+    assert disk["params"]["ring_packed"] is True
+    assert run_vmsc("verify", alone).status == 1, "alone it says nothing of its ring"
+    assert run_vmsc("verify", alone, "--machine", machine).status == 0
+    text = run_vmsc("decode", alone, "--machine", machine).out
+    (tmp_path / "json").write_text(text)
+    assert run_vmsc("encode", tmp_path / "json", "-o", back).status == 0
+    assert back.read_bytes() == alone.read_bytes()
+
+
 def test_qemu_takes_a_request_in_flight_and_carries_it_out_again(tmp_path: Path) -> None:
     arguments = failing_disk(tmp_path, "virtio-scsi", "read")
     with running(arguments) as source:

@@ -17,10 +17,10 @@ from vmsc.machine import Machine, SectionParams, Settings, Value, load_machine, 
 from vmsc.runtime.codec import Buffer, Param
 from vmsc.targets import target_of
 from vmsc.vmdesc import (
-    Device,
     Vmdesc,
     VmdescError,
     find_vmdesc,
+    read_device,
     read_vmdesc,
     recorded_page_size,
     recorded_sizes,
@@ -92,12 +92,7 @@ class StreamAnswers:
             known = self._remembered
             key = f"{instance} {occurrence} {name}"
             if key not in known:
-                described = self.described
-                known[key] = (
-                    {}
-                    if described is None
-                    else dict(_values(self.library, described, *at, self.target))
-                )
+                known[key] = dict(_values(self.library, self.text or b"", *at, self.target))
                 if self._memory:
                     remember(self._memory, known)
             self.solved[at] = Settings(Machine((SectionParams(name, None, known[key]),)))
@@ -130,18 +125,18 @@ class StreamAnswers:
         return same[occurrence % len(same)] if same else None
 
 
-def _device(described: Vmdesc, name: str, instance: int, occurrence: int) -> Device | None:
-    """The description of a section. A checkpoint begins with the first of its name again."""
-    same = [d for d in described.devices if (d.name, d.instance) == (name, instance)]
-    return same[occurrence % len(same)] if same else None
-
-
 def _values(
-    library: Library, described: Vmdesc, name: str, instance: int, occurrence: int, target: str
+    library: Library, text: bytes, name: str, instance: int, occurrence: int, target: str
 ) -> Mapping[str, Value]:
+    """The parameters of a section that QEMU's record of it tells. A record that cannot be read
+    tells nothing; what then lacks is named.
+    """
     from vmsc.solve import device_key, devices_by_name, solve
 
-    device = _device(described, name, instance, occurrence)
+    try:
+        device = read_device(text, name, instance, occurrence)
+    except VmdescError:
+        return {}
     if device is None:
         return {}
     key = device_key(devices_by_name(library.schema), device, target)

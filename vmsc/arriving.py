@@ -17,7 +17,7 @@ from vmsc.binding import Binding, Unsettled
 from vmsc.entry import Entry
 from vmsc.opened import bad_start
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.errors import ParamError
+from vmsc.runtime.errors import DecodeError, ParamError
 from vmsc.stream.events import Pages, Section
 from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Measure, State
@@ -111,8 +111,15 @@ def arriving(
         raise _lacking(fault, answers, reader.held, hold) from None
 
 
+def _pieces(given: Iterator[Piece], binding: Binding) -> Iterator[Piece]:
+    try:
+        yield from given
+    except DecodeError as fault:
+        raise binding.granted(fault) from None
+
+
 def _entries(given: Iterator[Piece], binding: Binding, deep: bool) -> Iterator[Entry]:
-    for piece in given:
+    for piece in _pieces(given, binding):
         event, data = piece.event, memoryview(piece.data)
         payload: Buffer = b""
         if isinstance(event, Section):

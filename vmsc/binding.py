@@ -15,12 +15,13 @@ from vmsc.library import Library
 from vmsc.places import placed
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
+from vmsc.runtime.notes import Notes
 from vmsc.stream.configuration import read_configuration
 from vmsc.stream.events import Configuration, Event, Pages, Section
-from vmsc.stream.fields import decode_name, encode_name
+from vmsc.stream.fields import encode_name
 from vmsc.stream.lookup import unknown_section
-from vmsc.stream.ram import RamFormat, last_block, ram_measure
-from vmsc.stream.state import SectionHeader
+from vmsc.stream.ram import RamFormat, ram_measure
+from vmsc.stream.state import Measure, Paused, SectionHeader
 from vmsc.targets import target_of
 from vmsc.trials import open_params, tried
 
@@ -28,7 +29,6 @@ __all__ = ["Binding", "Unsettled"]
 
 _RAM = "ram"
 _EOS = (0x10).to_bytes(8, "big")
-_FROM_STREAM = ("page_size", "ignore_shared")  # the configuration has them
 
 Bound = tuple[Codec | None, dict[str, Any]]
 
@@ -50,11 +50,13 @@ class Binding:
     occurrences: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
     shared: bool = False
+    mapped: bool = False
     page_size: int = 4096  # QEMU says another one in the configuration
     machine: str = ""
     quick: bool = False  # lengths may be those that are recorded; no codec is loaded for them
     names: dict[int, str] = field(default_factory=dict)  # of the sections so far, by id
     passed: dict[int, str] = field(default_factory=dict)  # size classes, by section id
+    block: str | None = None  # that RAM's pages named last
 
     @property
     def _target(self) -> str:
@@ -98,6 +100,8 @@ class Binding:
             params.setdefault("page_size", self.page_size)
         if any(p.name == "ignore_shared" for p in wanted):
             params.setdefault("ignore_shared", int(self.shared))
+        if any(p.name == "mapped_ram" for p in wanted):
+            params.setdefault("mapped_ram", int(self.mapped))
         return params
 
     def measure(self, header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
@@ -105,7 +109,8 @@ class Binding:
         self.names.setdefault(header.id, header.name)
         if self.quick and header.name == _RAM:
             self._pass(header)
-            form = RamFormat(self.answers.page_size or self.page_size, self.shared)
+            page_size = self.answers.page_size or self.page_size
+            form = RamFormat(page_size, self.shared, mapped=self.mapped)
             return ram_measure(form)(header, buf, pos, final)
         if self.quick and (end := self._recorded(header, buf, pos)) is not None:
             self._pass(header)
@@ -114,18 +119,33 @@ class Binding:
         if codec is None:
             return self._undescribed(header, buf, pos)
         if header.name == _RAM:
-            return ram_measure(_form(params))(header, buf, pos, final)
+            return self._ram(params)(header, buf, pos, final)
         if open_params(codec.params, params):
             self._try(codec, header, buf, pos, params)
+        notes = Notes(pos, header.notes)
         try:
-            return codec.qemu.scan(buf, pos, version=header.version, final=final, **params)
+            return _scanned(codec, buf, pos, notes, version=header.version, final=final, **params)
         except ParamError as fault:
             numbers = (header.kind, header.id, header.name, header.instance, header.version)
             raise located(fault, Section(0, *numbers, 0, 0, False)) from None
         except DecodeError as fault:
-            if final and not fault.path:  # a scan passes over fields without knowing their names
+            if final:  # a scan passes over fields without knowing their names
                 codec.qemu.decode_from(buf, pos, version=header.version, **params)
+            elif isinstance(fault, Truncated) and notes.fresh:
+                raise Paused(
+                    fault.need, offset=fault.offset, path=fault.path, notes=notes.fresh
+                ) from None
             raise
+
+    def _ram(self, params: Mapping[str, Any]) -> Measure:
+        """RAM has a reader of its own, which steps over pages without looking at them."""
+
+        def named(block: str) -> None:
+            self.block = block
+
+        mapped, shared = bool(params.get("mapped_ram")), bool(params.get("ignore_shared"))
+        form = RamFormat(int(params.get("page_size", 4096)), shared, mapped=mapped)
+        return ram_measure(form, named)
 
     def _try(
         self, codec: Codec, header: SectionHeader, buf: Buffer, pos: int, params: dict[str, Any]
@@ -189,6 +209,7 @@ class Binding:
             case Configuration():
                 machine = read_configuration(event.body)[0]
                 self.shared = "x-ignore-shared" in machine.capabilities
+                self.mapped = "mapped-ram" in machine.capabilities
                 self.page_size = 1 << (machine.page_bits or 12)
                 self.machine = machine.name
                 codec = None if self.quick else self.library.vmsd("configuration")
@@ -211,15 +232,12 @@ class Binding:
         kept = self.sticky.setdefault(event.id, {})
         if event.name != _RAM:
             kept.update(stickies(codec, entry.value()))
-        elif (block := last_block(entry.data, 0, _form(entry.params))) is not None:
-            kept["block"] = encode_name(block)
+        elif self.block is not None:
+            kept["block"] = encode_name(self.block)
 
 
-def _form(params: Mapping[str, Any]) -> RamFormat:
-    """RAM has a reader of its own, which steps over pages without looking at them."""
-    block = params.get("block")
-    return RamFormat(
-        int(params.get("page_size", 4096)),
-        bool(params.get("ignore_shared")),
-        decode_name(block) if block else None,
-    )
+def _scanned(codec: Codec, buf: Buffer, pos: int, notes: Notes, **given: Any) -> int:
+    """The payload's end; where the codec takes notes, from them on."""
+    if codec.notes:
+        given["notes"] = notes
+    return codec.qemu.scan(buf, pos, **given)

@@ -12,7 +12,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -213,6 +212,8 @@ def remember(key: str, values: Mapping[str, Mapping[str, int | str]]) -> None:
 
 def _forget_old(home: Path) -> None:
     """Keep the newest few, and what is in use."""
+    import shutil
+
     indexes = list(home.glob("*/index.json"))
     indexes.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in indexes[_KEPT:]:

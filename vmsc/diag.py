@@ -6,7 +6,6 @@ them all.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,6 +66,8 @@ class Report:
         if self.compared > MAX_COMPARED:
             return ()
         names = sorted({each for names in known for each in names} - {name})
+        import difflib
+
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
         return (Note(f"did you mean '{near[0]}'?", span),) if near else ()
 

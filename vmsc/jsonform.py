@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 import types
 from collections.abc import Callable
 from functools import cache
@@ -180,8 +181,18 @@ def _choice(union: Any) -> _Pair:
     return write, read
 
 
+def _hints(type_: type) -> dict[str, Any]:
+    """The types of a generated class's fields; all of them are read at once, as they are text."""
+    texts = type_.__annotations__
+    if not all(isinstance(text, str) for text in texts.values()):
+        return get_type_hints(type_, include_extras=True)
+    whole = "".join(f"{text}, " for text in texts.values())
+    found = eval(f"({whole})", vars(sys.modules[type_.__module__]))
+    return dict(zip(texts, found, strict=True))
+
+
 def _struct(type_: type) -> _Pair:
-    hints = get_type_hints(type_, include_extras=True)
+    hints = _hints(type_)
     fields = [(f.encode_name, f.name, f) for f in msgspec.structs.fields(type_)]
     parts = [(name, attr, *_form(hints[attr])) for name, attr, _ in fields]
     known = {name for name, *_ in parts}

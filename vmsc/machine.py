@@ -14,7 +14,6 @@ again. A set (`bits`) is a number, written "0x..." where it is long; a truth is 
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -209,6 +208,8 @@ class Settings:
 
 
 def _known(name: str, wanted: Mapping[str, Param]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, sorted(wanted), n=1)
     if near:
         return f"; did you mean '{near[0]}'?"

@@ -10,7 +10,9 @@ from vmsc.library import Library
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.events import Event, Pages, Section
+from vmsc.stream.multifd import is_channel
 from vmsc.stream.reader import read_stream
+from vmsc.stream.returning import looks_like_answers
 from vmsc.stream.state import Measure, State
 
 __all__ = [
@@ -32,6 +34,13 @@ def bad_start(data: Buffer) -> DecodeError | None:
     if start == STREAM_MAGIC[: len(start)]:
         return None
     message = f"neither a QEMU stream (QEVM) nor a framed checkpoint (VMSF): it begins {start!r}"
+    if is_channel(start):
+        message = "a channel of multifd, which holds pages alone: `vmsc info` lists its packets"
+    elif looks_like_answers(start):
+        message = (
+            "what a destination answers, perhaps: `vmsc info` lists it; the stream is what the"
+        )
+        message += f" source sends, and begins with QEVM, not {start!r}"
     return DecodeError(message, offset=0, code="bad-magic")
 
 

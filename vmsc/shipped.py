@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 __all__ = ["shipped_schemas"]
@@ -12,4 +12,6 @@ __all__ = ["shipped_schemas"]
 @cache
 def shipped_schemas() -> Path:
     """The folder of the schemas that come with vmsc."""
-    return Path(str(files("vmsc.schemas") / "std")).parent
+    spec = find_spec("vmsc.schemas")
+    assert spec is not None and spec.submodule_search_locations
+    return Path(next(iter(spec.submodule_search_locations)))

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, pairwise
 from mmap import mmap
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from vmsc.runtime.codec import Buffer
 
 __all__ = [
     "Body", "Device", "Entries", "Field", "Vmdesc", "VmdescError", "entries", "find_vmdesc",
-    "read_vmdesc", "recorded_page_size", "recorded_sizes",
+    "read_device", "read_vmdesc", "recorded_page_size", "recorded_sizes",
 ]  # fmt: skip
 
 MAX_SIZE = 1 << 26  # bytes; QEMU writes some 100K
@@ -249,6 +250,20 @@ def read_vmdesc(data: Buffer) -> Vmdesc:
     )
 
 
+def read_device(text: bytes, name: str, instance: int, occurrence: int) -> Device | None:
+    """One section of the description, without reading the others; there may be several of a name
+    and instance, and a checkpoint begins with the first again. Raises VmdescError.
+    """
+    places = _value(_object(_parse(text), ""), "devices", "")
+    same = [
+        (at, f"devices[{i}]")
+        for i, at in enumerate(places if isinstance(places, list) else ())
+        if isinstance(at, _Object) and (at.get("name"), at.get("instance_id")) == (name, instance)
+    ]
+    return _device(*same[occurrence % len(same)]) if same else None
+
+
+@lru_cache(maxsize=1)
 def _parse(text: bytes) -> Any:
     def constant(name: str) -> Any:
         raise ValueError(f"{name} is no number of JSON")

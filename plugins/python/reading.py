@@ -22,6 +22,7 @@ from .linking import (
     versioned,
 )
 from .reading_items import ItemReader
+from .resuming import noted, resumed
 
 __all__ = ["Reader"]
 
@@ -40,6 +41,7 @@ class Reader(ItemReader):
 
     def body(self) -> None:
         self.code("size = len(buf)")
+        self._foresee()
         if self.one.kind == "loop":
             self._loop()
             return
@@ -49,6 +51,20 @@ class Reader(ItemReader):
             self.code("return pos")
         else:
             self.code.extend(self._made("return ", ", pos"))
+
+    def _foresee(self) -> None:
+        """A scan wants the least that there must be at once, so that it is not tried in vain."""
+        if self.build:
+            return
+        found = 0
+        for step in self.one.steps:
+            if (size := self._passed(step)) is None:
+                found += step.size if isinstance(step, plan.Run) else 0
+                break
+            found += size
+        if self.one.least > found:
+            with self.code.block(f"if pos + {self.one.least} > size:"):
+                self.code(f"_w.short(buf, pos, {self.one.least})")
 
     def _made(self, head: str, tail: str) -> list[str]:
         members = [f"{local(m.name)}" for m in self.one.members]
@@ -63,7 +79,8 @@ class Reader(ItemReader):
             code("buf, pos, size, count = _w.listed(buf, pos, None)")
         code("rounds = []" if self.build else "rounds = 0")
         self.after = True  # another round may follow
-        with code.block("while True:"):
+        kept = [param_name(p.name) for p in self.one.params if p.sticky]
+        with resumed(code, self.notes, ["rounds", *kept]) as round_, code.block("while True:"):
             index = "len(rounds)" if self.build else "rounds"
             for member in self.one.members:
                 if self.wants(member.name) and (member.optional or self._after_break(member.name)):
@@ -77,6 +94,7 @@ class Reader(ItemReader):
                     code("_w.leftover(pos, size, 'a round') if pos != size else None")
                     code("buf, size = outer")
             self._round("")
+            round_()
         if self.framed:
             code("_w.bad_count(pos, count, len(rounds)) if count != len(rounds) else None")
             code("_w.leftover(pos, size, 'a loop') if pos != size else None")
@@ -352,7 +370,7 @@ class Reader(ItemReader):
             with code.block("if peeked is None:"):
                 code("break")
             code("name, version_, body = peeked")
-            self._subsection_arms(known, "body", "buf, body, final", "pos")
+            self._subsection_arms(known, "buf, body, final", "pos")
 
     def _subsection_items(self) -> None:
         code = self.code
@@ -361,12 +379,12 @@ class Reader(ItemReader):
         with code.block("while pos < size:"):
             code("name, version_, sub, body, stop = _w.subsection_item(buf, pos)")
             with code.block("try:"):
-                self._subsection_arms(known, "body", "sub, body", "pos")
+                self._subsection_arms(known, "sub, body", "pos")
             with code.block("except _Truncated as fault:"):
                 code("raise _w.overrun(fault, stop, 'the subsection') from None")
             code("_w.leftover(pos, stop, 'the subsection') if pos != stop else None")
 
-    def _subsection_arms(self, known: str, body: str, args: str, at: str) -> None:
+    def _subsection_arms(self, known: str, args: str, at: str) -> None:
         code = self.code
         word = "if"
         for index, sub in enumerate(self.one.subsections):
@@ -379,6 +397,8 @@ class Reader(ItemReader):
                 given = "".join(f", {param_name(n)}={self.expr(e)}" for n, e in sub.call.arguments)
                 if takes_version(called):
                     given = f", version=version_{given}"
+                if not self.build and noted(called, self.link):
+                    given = f", notes{given}"
                 function = self.link.name(self.get, sub.call.key)
                 result = f"{local(sub.name)}, pos" if self.build else "pos"
                 code(f"{result} = {function}({args}{given})")

@@ -5,7 +5,8 @@ Emits for decode and scan alike: with a target the value is built, without one i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -14,6 +15,7 @@ from vmsc import ir, plan
 from .code import Code, Names, attribute, expression, struct_code, wrapped
 from .consts import Consts, flat_run, leaves
 from .linking import Linker, arguments, is_param, local, step_exprs
+from .resuming import noted, resumed
 
 __all__ = ["NodeReader"]
 
@@ -37,8 +39,10 @@ class NodeReader:
         self.names = Names(local)
         self.get = "getf" if self.framed else "get" if self.build else "skip"
         self.needed: set[str] = set()
+        self.notes = ""  # the name of a scan's notes, where it takes some
         if not self.build:
             self.needed = self._needed()
+            self.notes = "notes" if noted(self.one, self.link) else ""
 
     def _needed(self) -> set[str]:
         exprs = step_exprs(self.one.steps, laws=False)
@@ -89,9 +93,11 @@ class NodeReader:
             case plan.Tagged(node=inner, tag=tag):
                 self._start(target)
                 count = self._count(target)
-                with code.block(f"while _w.tag(buf, pos, {tag}):"):
-                    code("pos += 1")
-                    self._element(inner, target, count)
+                with resumed(code, self.notes, [count]) as round_:
+                    with code.block(f"while _w.tag(buf, pos, {tag}):"):
+                        code("pos += 1")
+                        self._element(inner, target, count)
+                        round_()
                 code("pos += 1")
             case plan.Pairs():
                 self._pairs(node, target)
@@ -191,12 +197,24 @@ class NodeReader:
         index = code.temporary("i")
         if self.final == "final":
             self.final = f"final if {index} == {count} - 1 else final and 2"
-        with code.block(f"for {index} in range({count}):"):
+        with self._counted(index, count):
             one = code.temporary("e") if target else None
             with code.guard("_CodecError", index):
                 self.node(rep.node, one)
             if target:
                 code(f"{target}.append({one})")
+
+    @contextmanager
+    def _counted(self, index: str, count: str) -> Iterator[None]:
+        """The block is done for each `index` below `count`; on a scan, from the noted one on."""
+        code, start = self.code, ""
+        if self.notes:
+            start = code.temporary("i")
+            code(f"{start} = 0")
+        with resumed(code, self.notes, [start], [f"{index} + 1"]) as round_:
+            with code.block(f"for {index} in range({start and f'{start}, '}{count}):"):
+                yield
+                round_()
 
     def _least(self, node: plan.Node) -> int:
         match node:
@@ -228,13 +246,17 @@ class NodeReader:
         count = self._count(target)
         first = code.temporary()
         self.final = "final and 2"
-        with code.block("while True:"):
+        with (
+            resumed(code, self.notes, [count]) as round_,
+            code.block("while True:"),
+        ):
             code("at = pos")
             self._num(stop.num, first)
             with code.block(f"if {first} == {stop.stop}:"):
                 code("break")
             code("pos = at")
             self._element(stop.call, target, count)
+            round_()
 
     def _total(self, total: plan.Total, target: str | None) -> None:
         code = self.code
@@ -246,7 +268,10 @@ class NodeReader:
         code(f"{left} = {self.expr(total.total)}")
         self._start(target)
         count = self._count(target)
-        with code.block(f"while {left} > 0:"):
+        with (
+            resumed(code, self.notes, [left, count]) as round_,
+            code.block(f"while {left} > 0:"),
+        ):
             one = code.temporary("e")
             if not target:
                 code(f"{count} += 1")
@@ -255,6 +280,7 @@ class NodeReader:
             code(f"{left} -= {one}.{attribute(total.member)} or 0")  # absent counts as 0
             if target:
                 code(f"{target}.append({one})")
+            round_()
         with code.block(f"if {left}:"):
             whole = self.expr(total.total)
             code(f"_w.bad_sum(at, {whole}, ({whole}) - {left})")
@@ -266,7 +292,10 @@ class NodeReader:
         self._num(plan.Num("u32", 4, False, "big"), wanted)
         self._start(target)
         code(f"{found} = 0")
-        with code.block("while _w.tag(buf, pos, 1):"):
+        with (
+            resumed(code, self.notes, [found]) as round_,
+            code.block("while _w.tag(buf, pos, 1):"),
+        ):
             code("pos += 1")
             key = code.temporary("e") if target else None
             value = code.temporary("e") if target else None
@@ -276,6 +305,7 @@ class NodeReader:
             code(f"{found} += 1")
             if target:
                 code(f"{target}.append(({key}, {value}))")
+            round_()
         code("pos += 1")
         with code.block(f"if {wanted} != {found}:"):
             code(f"_w.bad_count(at, {wanted}, {found})")
@@ -289,7 +319,7 @@ class NodeReader:
             mask = code.temporary("n")
             code(f"{mask} = {self.expr(maybe.mask)}")
             there = f"{mask} >> {index} & 1"
-        with code.block(f"for {index} in range({self.expr(maybe.count)}):"):
+        with self._counted(index, self.expr(maybe.count)):
             one = code.temporary("e") if target else None
             with code.guard("_CodecError", index):
                 with code.block(f"if {there}:"):
@@ -308,6 +338,8 @@ class NodeReader:
         called = self.link.plan_of(call.key)
         given = arguments(call, called, self.names)
         final = "" if self.framed else f", {self.final}"
+        if not self.build and noted(called, self.link):
+            final += f", {self.notes or 'None'}"
         function = self.link.name(self.get, call.key)
         result = f"{target}, pos" if self.build else "pos"
         if self.build and not target:
@@ -344,9 +376,10 @@ class NodeReader:
         code(f"{outer} = buf, size, final")
         code(f"buf, size, final = memoryview(buf)[:{end}], {end}, True")
         after, self.final = self.final, "final"  # within the window, nothing follows
+        notes, self.notes = self.notes, ""  # and all is there
         with code.block("try:"):
             self.node(window.node, target)
-        self.final = after
+        self.final, self.notes = after, notes
         with code.block("except _Truncated as fault:"):
             code(f"raise _w.overrun(fault, {end}, 'the substream') from None")
         code(f"_w.leftover(pos, {end}, 'the substream') if pos != {end} else None")

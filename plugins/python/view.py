@@ -15,6 +15,7 @@ from .code import Code, attribute, keyword_name, param_name, snake, wrapped
 from .consts import Consts
 from .linking import Linker, step_names, takes_version, versioned
 from .reading import Reader
+from .resuming import noted
 from .writing import Writer
 
 __all__ = ["ClassView", "ModuleView", "module_view"]
@@ -229,6 +230,7 @@ def _inner_functions(
     for stem, framed, build in (("get", False, True), ("skip", False, False), ("getf", True, True)):
         code = Code()
         final = "" if framed else ", final"
+        final += ", notes" if stem == "skip" and noted(one, link) else ""
         with code.block(f"def {stem}_{name}({_inner_signature(one, f'buf, pos{final}')}):"):
             Reader(one, link, consts, code, framed, build).body()
         yield code.lines
@@ -276,9 +278,9 @@ def _public_params(one: plan.Plan) -> _Params:
     return _Params(heads, again, checks, passed)
 
 
-def _public_functions(one: plan.Plan) -> Iterable[list[str]]:
+def _public_functions(one: plan.Plan, link: Linker) -> Iterable[list[str]]:
     for framed in (False, True):
-        yield from _public_reading(one, framed)
+        yield from _public_reading(one, framed, not framed and noted(one, link))
         yield from _public_writing(one, framed)
 
 
@@ -307,7 +309,7 @@ def _whole(one: plan.Plan, passed: str) -> list[str]:
     ]
 
 
-def _public_reading(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
+def _public_reading(one: plan.Plan, framed: bool, takes_notes: bool) -> Iterable[list[str]]:
     name, tail = snake(one.name), "_framed" if framed else ""
     params = _public_params(one)
     code = Code()
@@ -328,13 +330,14 @@ def _public_reading(one: plan.Plan, framed: bool) -> Iterable[list[str]]:
         code("return value")
     yield code.lines
     code = Code()
-    with code.block(f"def scan_{name}{tail}(buf, pos=0, *, final=True{params.heads}):"):
+    head, notes = (", notes=None", ", notes") if takes_notes else ("", "")
+    with code.block(f"def scan_{name}{tail}(buf, pos=0, *, final=True{head}{params.heads}):"):
         code(f'"""The end of the {one.name} that begins at `pos`; builds nothing."""')
         if framed:
             code(f"return _w.item(buf, pos, _w.{'LIST' if one.kind == 'loop' else 'STRUCT'})[1]")
         else:
             code.extend([*_version_check(one, "pos"), *params.checks])
-            code(f"return skip_{name}(buf, pos, final{params.passed})")
+            code(f"return skip_{name}(buf, pos, final{notes}{params.passed})")
     yield code.lines
 
 
@@ -374,7 +377,7 @@ def _called(one: plan.Plan) -> dict[str, str]:
     return {name: word for name, word in names.items() if name != word}
 
 
-def _codec(one: plan.Plan) -> list[str]:
+def _codec(one: plan.Plan, link: Linker) -> list[str]:
     name = snake(one.name)
     lines = [f"{one.name!r}: Codec("]
     lines.append(f"    {one.wire!r}, {one.kind!r}, {one.version}, {one.minimum}, {one.name},")
@@ -391,7 +394,7 @@ def _codec(one: plan.Plan) -> list[str]:
         if renamed := _called(one):
             functions = [f"_w.renamed({function}, {renamed!r})" for function in functions]
         lines += ["    " + line for line in wrapped(functions, "Profile(", "),", 1)]
-    return [*lines, "),"]
+    return [*lines, *(["    notes=True,"] if noted(one, link) else []), "),"]
 
 
 def _check_clashes(plans: list[plan.Plan]) -> None:
@@ -418,7 +421,7 @@ def _check_keywords(one: plan.Plan) -> None:
         if first != param.name:
             message = f"'{first}' and '{param.name}' are both called {word}"
             raise BackendError(message, param.span)
-        if param.name in ("version", "final"):
+        if param.name in ("version", "final", "notes"):
             message = f"a parameter called '{param.name}': every codec has one of its own"
             raise BackendError(message, param.span)
 
@@ -444,8 +447,8 @@ def module_view(
     for one in plans:
         if one.kind == "subsection":
             continue
-        functions += _public_functions(one)
-        codecs += _codec(one)
+        functions += _public_functions(one, link)
+        codecs += _codec(one, link)
         name = snake(one.name)
         public += [f"{verb}_{name}{tail}{end}" for tail in ("", "_framed") for verb, end in
                    (("encode", ""), ("decode", ""), ("decode", "_from"), ("measure", ""),

@@ -15,6 +15,7 @@ from vmsc.cli.reading import file_argument, read_input
 if TYPE_CHECKING:
     from vmsc.backend import Artifact, Importer
     from vmsc.host import Host
+    from vmsc.learned import Learned
     from vmsc.solve import Solved
 
 __all__ = ["command"]
@@ -96,6 +97,7 @@ def _write_machine(
     path: Path, data: bytes, schemas: tuple[Path, ...], plugins: tuple[str, ...]
 ) -> None:
     """Solve the parameters of the given schemas and vmsc's own, and say what did not fit."""
+    from vmsc.learned import learned
     from vmsc.library import LibraryError, open_library
     from vmsc.machine import machine_text
     from vmsc.output import write_file
@@ -105,7 +107,8 @@ def _write_machine(
     from vmsc.vmdesc import read_vmdesc
 
     try:
-        schema = open_library(schemas, plugins).schema
+        library = open_library(schemas, plugins)
+        schema = library.schema
     except LibraryError as fault:
         stop(f"error: the schemas have errors\n{fault.text}")
     try:
@@ -113,8 +116,12 @@ def _write_machine(
     except DecodeError:
         named = ""
     machine, solved = solve_stream(schema, read_vmdesc(data), named)
-    write_file(path, machine_text(machine).encode())
     notes = [line for one in solved for line in _notes(one)]
+    if data[:4] == b"QEVM":
+        more = learned(machine, data, library)
+        machine = more.machine
+        notes += _learned_notes(more)
+    write_file(path, machine_text(machine).encode())
     for line in notes[:NOTES]:
         click.echo(f"vmsc: {line}", err=True)
     if len(notes) > NOTES:
@@ -134,3 +141,12 @@ def _notes(one: Solved) -> Iterator[str]:
     for guess in one.solution.guesses:
         among = f"{guess.among} fit; {guess.taken} is taken"
         yield f"note: {section}: parameter '{guess.name}': {among}"
+
+
+def _learned_notes(more: Learned) -> Iterator[str]:
+    """What was found by trial, and what hindered it."""
+    for name, instance, param, value in more.found:
+        yield f"note: section '{name}' instance {instance}: parameter '{param}': only {value} fits"
+    if more.fault is not None:
+        what = "what is not recorded could be tried only before the first error"
+        yield f"warning: {what}: {more.fault}"

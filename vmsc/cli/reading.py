@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import mmap
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -113,6 +111,9 @@ def _mapped(handle: IO[bytes]) -> Buffer:
 
 
 def _spooled(handle: IO[bytes]) -> Buffer:
+    import shutil
+    import tempfile
+
     with tempfile.TemporaryFile() as room:
         shutil.copyfileobj(handle, room, _PIECE)
         room.flush()

@@ -52,7 +52,8 @@ class Profile(msgspec.Struct, frozen=True):
 
 class Codec(msgspec.Struct, frozen=True):
     """A description's codec: `name` is QEMU's, `kind` device, vmsd, struct or loop, `digest` (8
-    bytes) is of its layout.
+    bytes) is of its layout. `notes`: its scan of QEMU's bytes takes `vmsc.runtime.notes.Notes`, so
+    that another try of it goes on where the lists were cut.
     """
 
     name: str
@@ -65,3 +66,4 @@ class Codec(msgspec.Struct, frozen=True):
     params: tuple[Param, ...]
     qemu: Profile
     framed: Profile
+    notes: bool = False

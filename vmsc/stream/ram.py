@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntFlag
 from functools import cache
 
@@ -26,11 +26,11 @@ __all__ = [
     "Block",
     "BlockList",
     "Flag",
+    "Mapped",
     "Page",
     "RamFormat",
     "RamItem",
     "Sync",
-    "last_block",
     "ram_format",
     "ram_measure",
     "read_item",
@@ -38,6 +38,8 @@ __all__ = [
 ]
 
 _WORD = struct.Struct(">Q")
+_MAPPED = struct.Struct(">IQQQ")  # version, page size, the bitmap's offset, the pages'
+_MAX_SPACE = 1 << 30
 _XBZRLE = 1
 _MIN_PAGE, _MAX_PAGE = 1 << 10, 1 << 16
 
@@ -64,11 +66,23 @@ class RamFormat(msgspec.Struct, frozen=True):
 
     `ignore_shared`: the capability x-ignore-shared is on (the configuration says so), and every
     block carries an address. `block`: the block that "the same as before" means at first.
+    `mapped`: mapped-ram is on, and each block has a bitmap and its pages behind it, at offsets in
+    the file, of which the buffer's first byte has the offset `base` (None: not known).
     """
 
     page_size: int = 4096
     ignore_shared: bool = False
     block: str | None = None
+    mapped: bool = False
+    base: int | None = None
+
+
+class Mapped(msgspec.Struct, frozen=True):
+    """A block's pages in a file with holes: `bitmap` and `pages` are offsets in the buffer."""
+
+    bitmap: int
+    pages: int
+    end: int
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -76,6 +90,7 @@ class Block(msgspec.Struct, frozen=True):
     length: int
     page_size: int | None = None
     address: int | None = None
+    mapped: Mapped | None = None
 
 
 class BlockList(msgspec.Struct, frozen=True):
@@ -161,13 +176,7 @@ def _block_list(buf: Buffer, at: int, total: int, form: RamFormat) -> tuple[Bloc
         start = pos
         name, pos = string8(buf, pos, "block")
         length, pos = be64(buf, pos, "length"), pos + 8
-        page_size = address = None
-        if length > left:
-            raise refuse(
-                "bad-blocks",
-                f"block '{name}' of {length} bytes where {left} of the total {total} are left",
-                start,
-            )
+        page_size = address = mapped = None
         if form.ignore_shared:
             address, pos = be64(buf, pos, "address"), pos + 8
         if length > left:
@@ -176,11 +185,35 @@ def _block_list(buf: Buffer, at: int, total: int, form: RamFormat) -> tuple[Bloc
                 f"block '{name}' of {length} bytes where {left} of the total {total} are left",
                 start,
             )
+        if form.mapped:
+            mapped, pos = _mapped(buf, pos, length, form)
         elif _is_page_size(buf, pos, form.page_size):
             page_size, pos = be64(buf, pos, "page_size"), pos + 8
         left -= length
-        blocks.append(Block(name, length, page_size, address))
+        blocks.append(Block(name, length, page_size, address, mapped))
     return BlockList(at, total, tuple(blocks)), pos
+
+
+def _mapped(buf: Buffer, at: int, length: int, form: RamFormat) -> tuple[Mapped | None, int]:
+    """Where mapped-ram has put a block's pages, and the offset after them: the next block's."""
+    want(buf, at, _MAPPED.size, "mapped")
+    version, page_size, bitmap, pages = _MAPPED.unpack_from(buf, at)
+    end = at + _MAPPED.size
+    if version != 1 or page_size != form.page_size:
+        found = f"version {version}, pages of {page_size} bytes"
+        expected = f"version 1, pages of {form.page_size} bytes expected"
+        raise refuse("bad-blocks", f"{expected} in a mapped block's header, found {found}", at)
+    if bitmap == pages == 0:
+        return None, end
+    if form.base is not None and bitmap != form.base + end:
+        expected = f"the bitmap at byte {form.base + end} expected, right behind its header"
+        raise refuse("bad-blocks", f"{expected}, found {bitmap}", at + 12)
+    space, words = pages - bitmap, -(-length // page_size // 64) * 8
+    if length % page_size or not words <= space <= _MAX_SPACE:
+        expected = f"{words} to {_MAX_SPACE} bytes for the bitmap of {length} bytes of pages"
+        raise refuse("bad-blocks", f"{expected} expected, found {space}", at + 20)
+    want(buf, end, space + length, "pages")
+    return Mapped(end, end + space, end + space + length), end + space + length
 
 
 def _is_page_size(buf: Buffer, pos: int, page: int) -> bool:
@@ -204,10 +237,12 @@ def walk_ram(buf: Buffer, pos: int, form: RamFormat) -> Iterator[RamItem]:
                 return
 
 
-def _advance(buf: Buffer, pos: int, form: RamFormat, limit: int) -> tuple[int, bool]:
+def _advance(
+    buf: Buffer, pos: int, form: RamFormat, limit: int, named: Callable[[str], object]
+) -> tuple[int, bool]:
     """As far as whole items go, and whether that is the payload's end. The common words first.
 
-    It stops at the first item that begins at `limit` or later.
+    It stops at the first item that begins at `limit` or later. `named` is told each page's block.
     """
     mask, eos = form.page_size - 1, int(Flag.EOS)
     run, unpack, size = _same_block(form.page_size), _WORD.unpack_from, len(buf)
@@ -219,9 +254,11 @@ def _advance(buf: Buffer, pos: int, form: RamFormat, limit: int) -> tuple[int, b
             return pos + 8, True
         else:
             try:
-                _, pos = read_item(buf, pos, form)
+                item, pos = read_item(buf, pos, form)
             except Truncated:
                 break
+            if isinstance(item, Page) and item.block is not None:
+                named(item.block)
     return pos, False
 
 
@@ -235,24 +272,12 @@ def _same_block(page_size: int) -> re.Pattern[bytes]:
     return re.compile(b"(?:%b)++" % item, re.DOTALL)
 
 
-def last_block(buf: Buffer, pos: int, form: RamFormat) -> str | None:
-    """The block that the last page of the items from `pos` on is of: what the next part means by
+def ram_measure(form: RamFormat, named: Callable[[str], object] = lambda _: None) -> Measure:
+    """A measure for RAM sections; what it has walked over once, it does not walk over again.
+
+    `named` is told the blocks that pages name, in order: the last is what the next part means by
     "the same as before".
     """
-    block, run = form.block, _same_block(form.page_size)
-    while pos < len(buf):
-        if (pages := run.match(buf, pos)) is not None:
-            pos = pages.end()
-            continue
-        item, pos = read_item(buf, pos, form)
-        if isinstance(item, Page) and item.block is not None:
-            block = item.block
-            form = msgspec.structs.replace(form, block=block)
-    return block
-
-
-def ram_measure(form: RamFormat) -> Measure:
-    """A measure for RAM sections; what it has walked over once, it does not walk over again."""
     if form.page_size.bit_count() != 1 or not _MIN_PAGE <= form.page_size <= _MAX_PAGE:
         raise ParamError(
             f"a page size of {form.page_size} is no power of two from {_MIN_PAGE} to {_MAX_PAGE}",
@@ -260,14 +285,15 @@ def ram_measure(form: RamFormat) -> Measure:
         )
 
     def measure(header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
+        place = msgspec.structs.replace(form, base=header.payload + header.taken - pos)
         limit = len(buf) if header.room is None else pos + header.room
-        end, whole = _advance(buf, pos + header.done, form, limit)
+        end, whole = _advance(buf, pos + header.done, place, limit, named)
         if whole:
             return end
         if header.room is not None and end >= limit:
             raise Full(end - pos)
         try:
-            read_item(buf, end, form)
+            read_item(buf, end, place)
         except Truncated as error:
             raise Paused(error.need, offset=error.offset, done=end - pos, path=error.path) from None
         raise AssertionError("an item was cut short, and then it was not")
@@ -277,9 +303,8 @@ def ram_measure(form: RamFormat) -> Measure:
 
 def ram_format(machine: Machine, page_size: int | None = None) -> RamFormat:
     """What a stream's configuration says of its RAM; `page_size`, if given, goes before it."""
-    if "mapped-ram" in machine.capabilities:
-        raise ParamError("with mapped-ram the pages are not in the stream", name="mapped-ram")
     if page_size is None:
         bits = machine.page_bits
         page_size = 4096 if bits is None else 1 << min(bits, 32)
-    return RamFormat(page_size, "x-ignore-shared" in machine.capabilities)
+    shared, mapped = (name in machine.capabilities for name in ("x-ignore-shared", "mapped-ram"))
+    return RamFormat(page_size, shared, mapped=mapped)

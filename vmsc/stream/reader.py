@@ -147,7 +147,7 @@ class StreamReader:
                 raise
             self._check_limit(self.held + error.need)
             if isinstance(error, Paused):
-                self.state = msgspec.structs.replace(self.state, done=error.done)
+                self.state = msgspec.structs.replace(self.state, done=error.done, notes=error.notes)
             self.need = error.need
             self._wanted = len(self._buf) + error.need
             return None

@@ -171,7 +171,7 @@ def _top_level(
     buf: Buffer, pos: int, state: State, measure: Measure, final: bool
 ) -> tuple[Event, int, Change]:
     if state.going is not None:
-        going = msgspec.structs.replace(state.going, done=state.done)
+        going = msgspec.structs.replace(state.going, done=state.done, notes=state.notes)
         return _payload(going, buf, pos, pos, state, measure, final)
     want(buf, pos, 1, "section type")
     mark = buf[pos]
@@ -276,7 +276,7 @@ def _payload(
 ) -> tuple[Event, int, Change]:
     """The section's payload from `body` on; the event begins at `pos`."""
     numbers = (header.kind, header.id, header.name, header.instance, header.version)
-    change: Change = {"done": 0}
+    change: Change = {"done": 0, "notes": {}}
     if header.kind is SectionKind.START and not header.taken:
         change["started"] = _start(header, state, pos)
     try:
@@ -287,7 +287,7 @@ def _payload(
         offset = state.base + pos
         event = Pages(offset, *numbers, state.base + body, piece.size, state.inside)
         taken = header.taken + piece.size
-        change["going"] = msgspec.structs.replace(header, taken=taken, done=0)
+        change["going"] = msgspec.structs.replace(header, taken=taken, done=0, notes={})
         return event, body + piece.size, change
     except DecodeError as error:
         error.section, error.instance = header.name, header.instance
@@ -325,6 +325,7 @@ def _section_header(
         *(kind, id_, name, instance, version, offset, state.base + body),
         done=state.done,
         room=state.room,
+        notes=state.notes,
     )
     return header, body
 

@@ -10,6 +10,7 @@ import msgspec
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.context import Started
 from vmsc.runtime.errors import Truncated
+from vmsc.runtime.notes import Kept
 from vmsc.stream.events import SectionKind
 
 __all__ = ["Full", "Measure", "Paused", "Phase", "SectionHeader", "State"]
@@ -19,8 +20,8 @@ class SectionHeader(msgspec.Struct, frozen=True):
     """What is known of a section before its payload; `offset` is the header's, in the file.
 
     `taken` bytes of the payload were given out in pieces: what is measured begins after them. Of
-    that, `done` bytes were found whole by an earlier try (`Paused`), and after `room` bytes, if
-    it is said, another piece may end (`Full`).
+    that, `done` bytes were found whole by an earlier try (`Paused`), which also left `notes`; and
+    after `room` bytes, if it is said, another piece may end (`Full`).
     """
 
     kind: SectionKind
@@ -33,6 +34,7 @@ class SectionHeader(msgspec.Struct, frozen=True):
     done: int = 0
     taken: int = 0
     room: int | None = None
+    notes: Kept = {}
 
 
 Measure = Callable[[SectionHeader, Buffer, int, bool], int]
@@ -44,13 +46,22 @@ the buffer's end, DecodeError with offsets in the buffer for anything else that 
 
 
 class Paused(Truncated):
-    """Truncated, and `done` bytes of the payload need not be looked at again."""
+    """Truncated, and `done` bytes of the payload need not be looked at again, nor what `notes`
+    tell of.
+    """
 
     def __init__(
-        self, need: int, *, offset: int, done: int, path: Sequence[str | int] = ()
+        self,
+        need: int,
+        *,
+        offset: int,
+        done: int = 0,
+        path: Sequence[str | int] = (),
+        notes: Kept | None = None,
     ) -> None:
         super().__init__(need, offset=offset, path=path)
         self.done = done
+        self.notes: Kept = notes or {}
 
 
 class Full(Exception):
@@ -77,8 +88,9 @@ class State(msgspec.Struct, frozen=True):
 
     `bound` is the file offset where a package or COLO's device state ends; `footers` whether the
     sections so far had footers; `last` the name of the section before; `done` how much of the
-    payload that is being read was found whole. `going`: the section of which pieces were given
-    out, whose payload goes on here. `room`: RAM is given out in pieces of about so many bytes.
+    payload that is being read was found whole, and `notes` of it. `going`: the section of which
+    pieces were given out, whose payload goes on here. `room`: RAM is given out in pieces of about
+    so many bytes.
     """
 
     phase: Phase = Phase.HEADER
@@ -91,6 +103,7 @@ class State(msgspec.Struct, frozen=True):
     done: int = 0
     going: SectionHeader | None = None
     room: int | None = None
+    notes: Kept = {}
 
     @property
     def inside(self) -> bool:

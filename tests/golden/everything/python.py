@@ -343,8 +343,10 @@ def get_examplenic(buf, pos, final, version, p_is_pcie, p_msix_vectors):
     ), pos
 
 
-def skip_examplenic(buf, pos, final, version, p_is_pcie, p_msix_vectors):
+def skip_examplenic(buf, pos, final, notes, version, p_is_pcie, p_msix_vectors):
     size = len(buf)
+    if pos + 18 > size:
+        _w.short(buf, pos, 18)
     try:
         pos = _std_pci.skip_pci_device(buf, pos, final and 2, version=2, p_is_pcie=p_is_pcie)
     except _CodecError as fault:
@@ -751,13 +753,13 @@ def decode_examplenic(buf, *, version=3, is_pcie=None, msix_vectors=None):
     return value
 
 
-def scan_examplenic(buf, pos=0, *, final=True, version=3, is_pcie=None, msix_vectors=None):
+def scan_examplenic(buf, pos=0, *, final=True, notes=None, version=3, is_pcie=None, msix_vectors=None):
     """The end of the Examplenic that begins at `pos`; builds nothing."""
     if not 2 <= version <= 3:
         _w.check_version(version, 2, 3, pos)
     is_pcie = _w.param('is_pcie', is_pcie, 0x0, 0x1)
     msix_vectors = _w.param('msix_vectors', msix_vectors, 0x0, 0x800)
-    return skip_examplenic(buf, pos, final, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
+    return skip_examplenic(buf, pos, final, notes, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
 
 
 def encode_examplenic(value, *, version=3, is_pcie=None, msix_vectors=None):
@@ -864,5 +866,6 @@ CODECS = {
             encode_examplenic_framed, decode_examplenic_framed, decode_examplenic_framed_from,
             measure_examplenic_framed, scan_examplenic_framed,
         ),
+        notes=True,
     ),
 }

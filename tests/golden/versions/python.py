@@ -144,6 +144,8 @@ def get_versioned(buf, pos, final, version):
 
 def skip_versioned(buf, pos, final, version):
     size = len(buf)
+    if pos + 16 > size:
+        _w.short(buf, pos, 16)
     pos += 4
     if pos > size:
         _w.short(buf, pos - 4, 4)
