@@ -157,6 +157,7 @@ def store(digest: str, index: Index, sources: Mapping[str, str], schema: ir.Sche
     The codecs are compiled here: where Python may not write bytecode, reading would begin with it.
     Raises OSError.
     """
+    import shutil
     import tempfile
 
     home = _home()
