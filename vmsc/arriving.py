@@ -23,7 +23,7 @@ from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Measure, State
 from vmsc.vmdesc import MAX_SIZE, VmdescError, read_vmdesc
 
-__all__ = ["HOLD", "arriving"]
+__all__ = ["HOLD", "Arrivals", "arriving", "entry_of", "payload_in"]
 
 HOLD = 64 << 20  # bytes
 
@@ -63,6 +63,70 @@ class _Watch:
             return text
 
 
+class Arrivals:
+    """The pieces of a stream as they become whole; `binding` has what was learned on the way.
+
+    `feed` and `close` raise DecodeError and ParamError, located in the stream. `settle` says that
+    no JSON description will come any more.
+    """
+
+    def __init__(
+        self,
+        answers: StreamAnswers,
+        *,
+        hold: int = HOLD,
+        room: int | None = None,
+        around: Callable[[Measure], Measure] = lambda measure: measure,
+    ) -> None:
+        self.binding = Binding(answers.library, answers)
+        self.reader = StreamReader(around(self.binding.measure), State(room=room))
+        self._answers = answers
+        self._hold = hold
+        self._pending: Unsettled | None = None
+        self._watch = _Watch()
+        self._start = b""
+
+    def feed(self, data: Buffer) -> Iterator[Piece]:
+        """What is whole now, found as it is asked for; what is not asked for comes later."""
+        if len(self._start) < 4:
+            self._start += bytes(data[:4])
+            if (wrong := bad_start(self._start)) is not None:
+                raise wrong
+        given = self.reader.feed(data)
+        if self._pending is not None:
+            described = self._watch.found(self.reader.waiting)
+            if described is None and self.reader.held <= self._hold:
+                return
+            self._answers.take_in(described)
+        try:
+            yield from self._pieces(given)
+            self._pending = None
+        except Unsettled as wanted:
+            self._pending, self._watch = wanted.with_traceback(None), _Watch()
+
+    def settle(self) -> Iterator[Piece]:
+        """What is whole with what is known now: the description is there, or will not come."""
+        if self._pending is not None:
+            self._answers.take_in(self._watch.found(self.reader.waiting))
+            self._pending = None
+        elif not self._answers.complete:
+            self._answers.take_in(None)
+        yield from self._pieces(self.reader.feed(b""))
+
+    def close(self) -> Iterator[Piece]:
+        """The rest: nothing comes any more. A stream cut short is Truncated."""
+        yield from self.settle()
+        yield from self._pieces(self.reader.close())
+
+    def _pieces(self, given: Iterator[Piece]) -> Iterator[Piece]:
+        try:
+            yield from given
+        except DecodeError as fault:
+            raise self.binding.granted(fault) from None
+        except ParamError as fault:
+            raise _lacking(fault, self._answers, self.reader.held, self._hold) from None
+
+
 def arriving(
     pieces: Iterable[Buffer],
     answers: StreamAnswers,
@@ -77,57 +141,28 @@ def arriving(
     `room`: RAM comes in pieces of about so many bytes, so that no section of it is held whole.
     Raises DecodeError and ParamError, located in the stream.
     """
-    binding = Binding(answers.library, answers)
-    reader = StreamReader(around(binding.measure), State(room=room))
-    pending: Unsettled | None = None
-    watch = _Watch()
-    start = b""
+    arrivals = Arrivals(answers, hold=hold, room=room, around=around)
     for data in pieces:
-        if len(start) < 4:
-            start += bytes(data[:4])
-            if (wrong := bad_start(start)) is not None:
-                raise wrong
-        given = reader.feed(data)
-        if pending is not None:
-            described = watch.found(reader.waiting)
-            if described is None and reader.held <= hold:
-                continue
-            answers.take_in(described)
-        try:
-            yield from _entries(given, binding, deep)
-            pending = None
-        except Unsettled as wanted:
-            pending, watch = wanted.with_traceback(None), _Watch()
-        except ParamError as fault:
-            raise _lacking(fault, answers, reader.held, hold) from None
-    if pending is not None:
-        answers.take_in(watch.found(reader.waiting))
-    elif not answers.complete:
-        answers.take_in(None)
-    try:
-        yield from _entries(reader.feed(b""), binding, deep)
-        yield from _entries(reader.close(), binding, deep)
-    except ParamError as fault:
-        raise _lacking(fault, answers, reader.held, hold) from None
+        yield from (entry_of(p, arrivals.binding, deep) for p in arrivals.feed(data))
+    yield from (entry_of(p, arrivals.binding, deep) for p in arrivals.close())
 
 
-def _pieces(given: Iterator[Piece], binding: Binding) -> Iterator[Piece]:
-    try:
-        yield from given
-    except DecodeError as fault:
-        raise binding.granted(fault) from None
-
-
-def _entries(given: Iterator[Piece], binding: Binding, deep: bool) -> Iterator[Entry]:
-    for piece in _pieces(given, binding):
-        event, data = piece.event, memoryview(piece.data)
-        payload: Buffer = b""
-        if isinstance(event, Section):
+def payload_in(piece: Piece) -> Buffer:
+    """The bytes of a section's payload, or of a part of RAM, that the piece holds."""
+    event, data = piece.event, memoryview(piece.data)
+    match event:
+        case Section():
             start = event.payload + event.taken - event.start
-            payload = data[start : start + event.length - event.taken]
-        elif isinstance(event, Pages):
-            payload = data[event.payload - event.offset :]
-        yield binding.entry(event, payload, deep=deep)
+            return data[start : start + event.length - event.taken]
+        case Pages():
+            return data[event.payload - event.offset :]
+        case _:
+            return b""
+
+
+def entry_of(piece: Piece, binding: Binding, deep: bool) -> Entry:
+    """The piece's entry."""
+    return binding.entry(piece.event, payload_in(piece), deep=deep)
 
 
 def _lacking(fault: ParamError, answers: StreamAnswers, held: int, hold: int) -> ParamError:

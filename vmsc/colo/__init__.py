@@ -1,0 +1,1 @@
+"""COLO: checkpoints of a running machine, taken whole and proven before the secondary sees them."""
