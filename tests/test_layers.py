@@ -47,6 +47,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("library",),
     ("answers", "entry", "binding", "stored", "opened", "arriving", "resynced", "learned"),
     ("jsonform", "document", "framing"),
+    ("colo",),
     ("cli",),
 )
 PLACE = {room: place for place, rooms in enumerate(LAYERS) for room in rooms}

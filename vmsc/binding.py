@@ -20,17 +20,23 @@ from vmsc.stream.configuration import read_configuration
 from vmsc.stream.events import Configuration, Event, Pages, Section
 from vmsc.stream.fields import encode_name
 from vmsc.stream.lookup import unknown_section
-from vmsc.stream.ram import RamFormat, ram_measure
+from vmsc.stream.ram import Page, RamFormat, ram_measure
 from vmsc.stream.state import Measure, Paused, SectionHeader
 from vmsc.targets import target_of
 from vmsc.trials import open_params, tried
 
-__all__ = ["Binding", "Unsettled"]
+__all__ = ["Binding", "Unsettled", "ram_form"]
 
 _RAM = "ram"
 _EOS = (0x10).to_bytes(8, "big")
 
 Bound = tuple[Codec | None, dict[str, Any]]
+
+
+def ram_form(params: Mapping[str, Any]) -> RamFormat:
+    """What the parameters of RAM's codec say of its sections."""
+    mapped, shared = bool(params.get("mapped_ram")), bool(params.get("ignore_shared"))
+    return RamFormat(int(params.get("page_size", 4096)), shared, mapped=mapped)
 
 
 class Unsettled(Exception):
@@ -57,6 +63,7 @@ class Binding:
     names: dict[int, str] = field(default_factory=dict)  # of the sections so far, by id
     passed: dict[int, str] = field(default_factory=dict)  # size classes, by section id
     block: str | None = None  # that RAM's pages named last
+    encodings: int = 0  # RAM's pages', beyond plain and zero ones
 
     @property
     def _target(self) -> str:
@@ -140,12 +147,12 @@ class Binding:
     def _ram(self, params: Mapping[str, Any]) -> Measure:
         """RAM has a reader of its own, which steps over pages without looking at them."""
 
-        def named(block: str) -> None:
-            self.block = block
+        def told(page: Page) -> None:
+            self.encodings |= page.flag
+            if page.block is not None:
+                self.block = page.block
 
-        mapped, shared = bool(params.get("mapped_ram")), bool(params.get("ignore_shared"))
-        form = RamFormat(int(params.get("page_size", 4096)), shared, mapped=mapped)
-        return ram_measure(form, named)
+        return ram_measure(ram_form(params), told)
 
     def _try(
         self, codec: Codec, header: SectionHeader, buf: Buffer, pos: int, params: dict[str, Any]

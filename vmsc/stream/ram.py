@@ -238,11 +238,11 @@ def walk_ram(buf: Buffer, pos: int, form: RamFormat) -> Iterator[RamItem]:
 
 
 def _advance(
-    buf: Buffer, pos: int, form: RamFormat, limit: int, named: Callable[[str], object]
+    buf: Buffer, pos: int, form: RamFormat, limit: int, told: Callable[[Page], object]
 ) -> tuple[int, bool]:
     """As far as whole items go, and whether that is the payload's end. The common words first.
 
-    It stops at the first item that begins at `limit` or later. `named` is told each page's block.
+    It stops at the first item that begins at `limit` or later. `told`: see `ram_measure`.
     """
     mask, eos = form.page_size - 1, int(Flag.EOS)
     run, unpack, size = _same_block(form.page_size), _WORD.unpack_from, len(buf)
@@ -257,8 +257,8 @@ def _advance(
                 item, pos = read_item(buf, pos, form)
             except Truncated:
                 break
-            if isinstance(item, Page) and item.block is not None:
-                named(item.block)
+            if isinstance(item, Page):
+                told(item)
     return pos, False
 
 
@@ -272,11 +272,11 @@ def _same_block(page_size: int) -> re.Pattern[bytes]:
     return re.compile(b"(?:%b)++" % item, re.DOTALL)
 
 
-def ram_measure(form: RamFormat, named: Callable[[str], object] = lambda _: None) -> Measure:
+def ram_measure(form: RamFormat, told: Callable[[Page], object] = lambda _: None) -> Measure:
     """A measure for RAM sections; what it has walked over once, it does not walk over again.
 
-    `named` is told the blocks that pages name, in order: the last is what the next part means by
-    "the same as before".
+    `told` gets each page but the plain and zero ones of the same block as before, in order: the
+    last block among them is what the next part means by "the same as before".
     """
     if form.page_size.bit_count() != 1 or not _MIN_PAGE <= form.page_size <= _MAX_PAGE:
         raise ParamError(
@@ -287,7 +287,7 @@ def ram_measure(form: RamFormat, named: Callable[[str], object] = lambda _: None
     def measure(header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
         place = msgspec.structs.replace(form, base=header.payload + header.taken - pos)
         limit = len(buf) if header.room is None else pos + header.room
-        end, whole = _advance(buf, pos + header.done, place, limit, named)
+        end, whole = _advance(buf, pos + header.done, place, limit, told)
         if whole:
             return end
         if header.room is not None and end >= limit:

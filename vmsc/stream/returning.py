@@ -50,6 +50,15 @@ class Return(msgspec.Struct, frozen=True):
     def size(self) -> int:
         return 4 + len(self.data) + (0 if self.bitmap is None else 16 + len(self.bitmap))
 
+    @property
+    def wire(self) -> bytes:
+        """The message's bytes."""
+        head = self.number.to_bytes(2, "big") + len(self.data).to_bytes(2, "big") + self.data
+        if self.bitmap is None:
+            return head
+        size, end = len(self.bitmap).to_bytes(8, "big"), _END.to_bytes(8, "big")
+        return b"".join((head, size, self.bitmap, end))
+
 
 Answer = Return | Message
 

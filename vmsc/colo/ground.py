@@ -1,0 +1,158 @@
+"""Ground: the first migration, passed through and read along -> what checkpoints are held against.
+
+Law: what is not a migration into COLO, cannot be read, or goes on after its end, is refused; so no
+byte of a checkpoint is taken for one of the first migration and passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from vmsc.answers import StreamAnswers
+from vmsc.arriving import HOLD, Arrivals, entry_of, payload_in
+from vmsc.binding import Binding, ram_form
+from vmsc.colo.refusal import Refusal, refused
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.context import Started
+from vmsc.runtime.errors import CodecError
+from vmsc.stream.events import ENABLE_COLO, Command, Message, Section, SectionKind
+from vmsc.stream.ram import BlockList, Flag, RamFormat, read_item
+from vmsc.stream.reader import Piece, StreamReader
+from vmsc.stream.state import Phase, State
+
+__all__ = ["RAM", "ROOM", "Device", "FirstMigration", "Ground"]
+
+RAM = "ram"
+ROOM = 1 << 20  # bytes of RAM that are looked at together
+_BETWEEN = (Phase.TAIL, Phase.MESSAGES)  # where a first migration may end
+
+Device = tuple[int, str, int, int]
+"""A device's section: id, name, instance, version."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the first migration taught.
+
+    `devices` are its FULL sections in order, `started` what may have live sections, `blocks` the
+    lengths of RAM's blocks in bytes, `block` the one that the last page lay in. `binding` has the
+    codecs and parameters of all of them by section id; in `state`, a reader goes on.
+    """
+
+    binding: Binding
+    state: State
+    started: Mapping[int, Started]
+    devices: tuple[Device, ...]
+    blocks: Mapping[str, int]
+    form: RamFormat
+    block: str | None
+
+    def fresh_binding(self) -> Binding:
+        """The binding, to be used without a trace on this one."""
+        sticky = {id_: dict(kept) for id_, kept in self.binding.sticky.items()}
+        return replace(self.binding, sticky=sticky)
+
+
+class FirstMigration:
+    """The primary's bytes up to its first checkpoint."""
+
+    def __init__(self, answers: StreamAnswers, hold: int = HOLD) -> None:
+        self._arrivals = Arrivals(answers, hold=hold, room=ROOM)
+        self._devices: list[Device] = []
+        self._blocks: dict[str, int] = {}
+        self._colo = False
+        self._fed = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has come to its end, as far as that can be told."""
+        reader = self._arrivals.reader
+        return reader.state.phase in _BETWEEN and not reader.held
+
+    def feed(self, data: Buffer) -> None:
+        """Read along; these bytes may be passed on if nothing is raised. Raises Refusal."""
+        self._fed += len(data)
+        try:
+            for piece in self._arrivals.feed(data):
+                self._learn(piece)
+        except CodecError as fault:
+            raise refused(fault) from None
+        reader = self._arrivals.reader
+        if reader.state.phase is Phase.MESSAGES and reader.held:
+            raise Refusal(
+                "out-of-turn",
+                f"nothing expected from the primary before checkpoint-ready, found {reader.held}"
+                " bytes after the first migration",
+            )
+
+    def ready(self) -> Ground:
+        """The secondary has loaded it. Raises Refusal if it was not seen to its end."""
+        try:
+            for piece in self._arrivals.settle():
+                self._learn(piece)
+        except CodecError as fault:
+            raise refused(fault) from None
+        reader = self._arrivals.reader
+        if not self.whole:
+            raise Refusal(
+                "unread",
+                f"the secondary is ready, but the first migration was read to byte"
+                f" {self._fed - reader.held} only: its schemas or parameters may be wrong",
+            )
+        return self._ground(reader)
+
+    def _ground(self, reader: StreamReader) -> Ground:
+        assert not reader.waiting
+        binding, state = self._arrivals.binding, reader.state
+        started = state.started
+        ram = next((s.id for s in started.values() if s.name == RAM), None)
+        if ram is None or not self._blocks:
+            raise Refusal("no-ram", "a first migration with RAM expected, found none")
+        form = ram_form((binding.codecs[ram])[1])
+        devices = tuple(self._devices)
+        return Ground(binding, state, started, devices, self._blocks, form, binding.block)
+
+    def _learn(self, piece: Piece) -> None:
+        event = piece.event
+        match event:
+            case Command(number=number) if number == ENABLE_COLO:
+                self._colo = True
+            case Message():
+                raise Refusal(
+                    "out-of-turn",
+                    "nothing expected from the primary before checkpoint-ready, found"
+                    f" {event.name}",
+                )
+            case Section():
+                self._section(event, piece)
+        binding = self._arrivals.binding
+        if binding.encodings & Flag.XBZRLE:
+            raise Refusal(
+                "xbzrle",
+                "RAM comes in XBZRLE deltas, which hang on the checkpoint before: turn the"
+                " capability 'xbzrle' off on the primary",
+            )
+
+    def _section(self, event: Section, piece: Piece) -> None:
+        if not self._colo:
+            raise Refusal(
+                "no-colo",
+                f"enable-colo expected before section '{event.name}': turn the capability"
+                " 'x-colo' on, on the primary",
+            )
+        entry = entry_of(piece, self._arrivals.binding, deep=event.name != RAM)
+        if event.kind is SectionKind.FULL:
+            if entry.codec is None:
+                raise Refusal(
+                    "unknown-section",
+                    f"no description for section '{event.name}' version {event.version}: give its"
+                    " schema with -s DIR or a plugin with -p FILE",
+                )
+            self._devices.append((event.id, event.name, event.instance, event.version))
+            entry.value()
+        elif event.name == RAM and event.kind is SectionKind.START:
+            form = ram_form(entry.params)
+            item, _ = read_item(payload_in(piece), 0, form)
+            if isinstance(item, BlockList):
+                self._blocks.update((block.name, block.length) for block in item.blocks)

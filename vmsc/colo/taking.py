@@ -1,0 +1,206 @@
+"""Taking: the primary's bytes, checkpoint after checkpoint -> events, and whole proven checkpoints.
+
+Laws. A checkpoint is handed out when its last byte is here and everything in it is proven, or not
+at all. Its size has a limit that is compared before bytes are waited for. Cutting the input makes
+no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from vmsc.arriving import entry_of, payload_in
+from vmsc.colo.checkpoint import Checkpoint, Taken
+from vmsc.colo.ground import RAM, Device, Ground
+from vmsc.colo.proof import named_first, prove_pages
+from vmsc.colo.refusal import Refusal, refused
+from vmsc.colo.tables import Event, Mark, heard
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.errors import CodecError
+from vmsc.stream.events import Eof, Message, Pages, Section, SectionKind
+from vmsc.stream.reader import Piece, StreamReader
+
+__all__ = ["Taking"]
+
+
+@dataclass
+class _Making:
+    """A checkpoint that is not whole. `begun` and `ended` are its live sections, by id."""
+
+    epoch: int
+    block: str | None  # that the last page lay in
+    live: list[Taken] = field(default_factory=list)
+    devices: list[Taken] = field(default_factory=list)
+    begun: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
+    size: int = 0
+    device_size: int = 0
+    announced: int | None = None  # the device state's size, as the primary says it
+
+
+class Taking:
+    """Reads on where the first migration ended. `limit`: the bytes of one checkpoint.
+
+    `checkpoint` is the last whole one.
+    """
+
+    def __init__(self, ground: Ground, limit: int) -> None:
+        self.checkpoint: Checkpoint | None = None
+        self._ground = ground
+        self._binding = ground.fresh_binding()
+        self._reader = StreamReader(self._binding.measure, ground.state)
+        self._limit = limit
+        self._making = _Making(0, ground.block)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are here of what is not whole yet."""
+        return self._making.size + self._reader.held
+
+    def feed(self, data: Buffer) -> Iterator[Event]:
+        """The protocol's events in these bytes, each to be answered before the next is asked for.
+
+        At `Mark.DEVICES_ENDED`, `checkpoint` is a new one. Raises Refusal.
+        """
+        try:
+            for piece in self._reader.feed(data):
+                event = self._take(piece)
+                self._within_limit()
+                if event is not None:
+                    yield event
+        except CodecError as fault:
+            raise refused(fault) from None
+        self._within_limit()
+
+    def _within_limit(self) -> None:
+        """Compare what is here, and what must come in any case, with the limit."""
+        making, reader = self._making, self._reader
+        size = making.size + reader.held
+        if making.announced is not None:
+            size = max(size, making.size - making.device_size + making.announced)
+        elif reader.held:
+            size += reader.need
+        if size > self._limit:
+            raise Refusal(
+                "max-checkpoint",
+                f"checkpoint {making.epoch} has {size} bytes or more, and the limit is"
+                f" {self._limit} (--max-checkpoint)",
+            )
+
+    def _take(self, piece: Piece) -> Event | None:
+        event = piece.event
+        match event:
+            case Message(name="vmstate-send"):
+                self._making = _Making(self._making.epoch + 1, self._making.block)
+                return heard(event.name)
+            case Message():
+                self._making.announced = event.value
+                return heard(event.name)
+            case Section(inside=False) | Pages(inside=False):
+                self._live(event, piece)
+            case Section():
+                self._device(event, piece)
+            case Eof(inside=False):
+                self._live_ended(piece)
+                return Mark.LIVE_ENDED
+            case Eof():
+                self._devices_ended(piece)
+                return Mark.DEVICES_ENDED
+            case _:
+                what = type(event).__name__.lower()
+                raise _refuse("no-section", event.offset, f"a section expected, found a {what}")
+        return None
+
+    def _live(self, event: Section | Pages, piece: Piece) -> None:
+        making = self._making
+        if event.kind is not SectionKind.END:
+            kind = event.kind.name.lower()
+            found = f"the end of a live section expected, found a {kind} of '{event.name}'"
+            raise _refuse("bad-kind", event.offset, found)
+        if event.id in making.ended:
+            raise _refuse("doubled", event.offset, f"section '{event.name}' a second time")
+        if event.name == RAM:
+            taken = Taken(self._ram(event, piece))
+        else:
+            taken = self._decoded(piece)
+        making.begun.add(event.id)
+        if isinstance(event, Section):
+            making.ended.add(event.id)
+        making.live.append(taken)
+        making.size += len(taken.piece.data)
+
+    def _ram(self, event: Section | Pages, piece: Piece) -> Piece:
+        """Prove a piece of RAM. The first page of all names its block in what is kept."""
+        making, ground = self._making, self._ground
+        payload = payload_in(piece)
+        first = event.id not in making.begun
+        before = event.payload - event.offset if first else 0
+        start = event.start if isinstance(event, Section) else event.offset
+        block = making.block
+        making.block = prove_pages(payload, ground.form, ground.blocks, block, start + before)
+        if not first:
+            return piece
+        named = named_first(payload, ground.form, block)
+        if named is None:
+            return piece
+        view = memoryview(piece.data)
+        after = view[before + len(payload) :]
+        return Piece(event, b"".join((view[:before], named, after)))
+
+    def _decoded(self, piece: Piece) -> Taken:
+        entry = entry_of(piece, self._binding, deep=True)
+        if entry.codec is not None:
+            entry.value()
+        return Taken(piece, entry)
+
+    def _live_ended(self, piece: Piece) -> None:
+        making = self._making
+        ids = (s.id for s in self._ground.started.values() if s.name == RAM)
+        if not making.ended.issuperset(ids):
+            raise _refuse("missing", piece.event.offset, "section 'ram' expected, found the end")
+        making.live.append(Taken(piece))
+        making.size += len(piece.data)
+
+    def _device(self, event: Section, piece: Piece) -> None:
+        self._expect(event.offset, (event.id, event.name, event.instance, event.version))
+        if event.kind is not SectionKind.FULL:
+            kind = event.kind.name.lower()
+            found = f"a full section expected, found a {kind} of '{event.name}'"
+            raise _refuse("bad-kind", event.offset, found)
+        self._device_piece(self._decoded(piece))
+
+    def _devices_ended(self, piece: Piece) -> None:
+        self._expect(piece.event.offset, None)
+        self._device_piece(Taken(piece))
+        making = self._making
+        self.checkpoint = Checkpoint(making.epoch, tuple(making.live), tuple(making.devices))
+        self._making = _Making(making.epoch, making.block)
+
+    def _device_piece(self, taken: Taken) -> None:
+        making, size = self._making, len(taken.piece.data)
+        making.devices.append(taken)
+        making.size += size
+        making.device_size += size
+
+    def _expect(self, offset: int, found: Device | None) -> None:
+        """Hold a device, or the end, against its place in the first migration."""
+        devices, at = self._ground.devices, len(self._making.devices)
+        expected = devices[at] if at < len(devices) else None
+        if found != expected:
+            raise _refuse(
+                "other-devices",
+                offset,
+                f"{_words(expected)} expected, as in the first migration, found {_words(found)}",
+            )
+
+
+def _words(device: Device | None) -> str:
+    if device is None:
+        return "the end of the device state"
+    id_, name, instance, version = device
+    return f"section '{name}' instance {instance} version {version} (id {id_})"
+
+
+def _refuse(code: str, offset: int, message: str) -> Refusal:
+    return Refusal(code, f"at byte {offset}: {message}")
