@@ -6,7 +6,7 @@ Law: unframe(frame(x)) == x.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from vmsc.entry import ITEM_HEAD, Entry, payload
 from vmsc.runtime.checkpoint import CheckpointWriter
@@ -18,6 +18,8 @@ from vmsc.stream.container import frame_of
 from vmsc.stream.events import Configuration, Event, Section
 
 __all__ = ["framed", "frames", "unframed"]
+
+_NO_CONTEXT = Context()
 
 
 def _frame(entry: Entry) -> Frame:
@@ -60,9 +62,12 @@ def frames(entries: Iterable[Entry]) -> Iterator[Frame]:
     return map(_frame, entries)
 
 
-def framed(entries: list[Entry], epoch: int = 0) -> Iterator[Buffer]:
-    """A checkpoint's bytes, piece by piece."""
-    writer = CheckpointWriter(epoch, Context((), _settings(entries)))
+def framed(
+    entries: Sequence[Entry], epoch: int = 0, context: Context = _NO_CONTEXT
+) -> Iterator[Buffer]:
+    """A checkpoint's bytes, piece by piece. `context` is what the entries do not tell."""
+    settings = (*context.settings, *_settings(entries))
+    writer = CheckpointWriter(epoch, Context(context.started, settings))
     yield writer.begin()
     for frame in frames(entries):
         yield from writer.add(frame)

@@ -50,14 +50,17 @@ def _plain(path: PurePosixPath) -> str:
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[IO[bytes]]:
+def beside(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     """A file beside `path`, renamed over it when the block ends well; else `path` stays as it
-    was.
+    was. `durable`: it is on the disk before it has its name, and the name when this ends.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(name, 0o666 & ~mask)
@@ -65,12 +68,24 @@ def beside(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         os.unlink(name)
         raise
+    if durable:
+        _flush_folder(path.parent)
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes | bytearray | memoryview]) -> int:
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_pieces(
+    path: Path, pieces: Iterable[bytes | bytearray | memoryview], *, durable: bool = False
+) -> int:
     """Write all pieces, or leave the file as it was; how many bytes they are."""
     size = 0
-    with beside(path) as file:
+    with beside(path, durable=durable) as file:
         for piece in pieces:
             size += file.write(piece)
     return size

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ROOM", "Input", "file_argument", "library_of", "name_of", "opened", "output_option",
-    "read_input", "reading_options", "refuse", "report_gaps", "save",
+    "read_input", "reading_options", "refuse", "report_gaps", "save", "sources_options",
 ]  # fmt: skip
 
 ROOM = 1 << 20  # bytes of RAM that are looked at together
@@ -82,15 +82,20 @@ class Input:
     gaps: list[str] = field(default_factory=list)
 
 
-def reading_options(function: _F) -> _F:
-    """-s, -p, --param, --machine, --target, --resync and --hold."""
+def sources_options(function: _F) -> _F:
+    """-s, -p, --param, --machine, --target and --hold: where schemas and parameters come from."""
     options = (
-        _hold_option, _resync_option, _target_option, _machine_option, _param_option,
-        plugin_option, schemas_option,
+        _hold_option, _target_option, _machine_option, _param_option, plugin_option,
+        schemas_option,
     )  # fmt: skip
     for option in options:
         function = option(function)
     return function
+
+
+def reading_options(function: _F) -> _F:
+    """Those of `sources_options`, and --resync."""
+    return sources_options(_resync_option(function))
 
 
 def read_input(file: str) -> Buffer:

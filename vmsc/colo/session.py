@@ -54,6 +54,7 @@ class Outcome(Enum):
     PRIMARY_LOST = "primary-lost"
     SECONDARY_LOST = "secondary-lost"
     APPLY_FAILED = "apply-failed"
+    TAKEN_OVER = "taken-over"
 
 
 class Side(Enum):
@@ -221,6 +222,16 @@ class Session:
     def secondary_failed(self, code: str, message: str) -> Actions:
         """The secondary says that it does not go on, or nothing, or what it has no turn for."""
         return tuple(self._failed(code, message))
+
+    def taken_over(self, code: str, message: str) -> Actions:
+        """Somebody else has ordered the secondary to take over."""
+        return tuple(self._end(Outcome.TAKEN_OVER, code, message, self.epoch))
+
+    def refuse(self, code: str, message: str) -> Actions:
+        """What the primary does beside its connection is not to be had with checkpoints."""
+        if self._pending is not None:
+            return ()
+        return tuple(self._ends(Outcome.REFUSED, code, message))
 
     def stop(self) -> Actions:
         """End between checkpoints: now, or after the one that is on its way."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from vmsc.arriving import entry_of, payload_in
 from vmsc.colo.checkpoint import Checkpoint, Taken
 from vmsc.colo.ground import RAM, Device, Ground
@@ -145,8 +147,9 @@ class Taking:
         if named is None:
             return piece
         view = memoryview(piece.data)
-        after = view[before + len(payload) :]
-        return Piece(event, b"".join((view[:before], named, after)))
+        data = b"".join((view[:before], named, view[before + len(payload) :]))
+        length = event.length + len(named) - len(payload)
+        return Piece(msgspec.structs.replace(event, length=length), data)
 
     def _decoded(self, piece: Piece) -> Taken:
         entry = entry_of(piece, self._binding, deep=True)

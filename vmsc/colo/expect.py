@@ -1,0 +1,150 @@
+"""Expect: the secondary's own -dump-vmstate, against what the primary sends.
+
+The dump has QEMU's devices by type; sections that are no device's (cpu, timer, ...) are not in it
+and not held against it. Several types may have one description's name: one that fits is enough.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vmsc.colo.checkpoint import Checkpoint
+from vmsc.colo.ground import Ground
+from vmsc.colo.refusal import Refusal
+from vmsc.entry import Entry
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.wire import LIST, STRUCT, SUBSECTION
+from vmsc.stream.events import Section
+from vmsc.stream.lookup import names_of
+
+__all__ = ["DumpError", "Expected", "load_expected", "subsections_in"]
+
+MAX_SIZE = 1 << 26
+_ITEM = struct.Struct(">BI")
+_HEAD = 5
+_KEY = "vmschkmachine"
+
+Versions = tuple[int, int]
+"""The newest version that is loaded, and the oldest."""
+
+
+class DumpError(Exception):
+    """A file that is no -dump-vmstate."""
+
+
+@dataclass(frozen=True)
+class _Device:
+    versions: Versions
+    subsections: Mapping[str, Versions]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the secondary loads, by description."""
+
+    devices: Mapping[str, Sequence[_Device]]
+
+    def ground(self, ground: Ground) -> None:
+        """Hold the versions of a first migration's devices against it. Raises Refusal."""
+        for _, name, instance, version in ground.devices:
+            known = self._of(name)
+            if known and not any(_within(version, device.versions) for device in known):
+                loaded = " or ".join(_words(device.versions) for device in known)
+                raise Refusal(
+                    "expect-version",
+                    f"section '{name}' instance {instance} has version {version}, and the"
+                    f" secondary loads {loaded}",
+                )
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Hold the subsections of a checkpoint's devices against it. Raises Refusal."""
+        for taken in checkpoint.devices:
+            entry = taken.entry
+            if entry is not None and isinstance(entry.event, Section) and entry.codec is not None:
+                known = self._of(entry.event.name)
+                if known:
+                    self._subsections(entry, entry.event, known)
+
+    def _subsections(self, entry: Entry, event: Section, known: Sequence[_Device]) -> None:
+        assert entry.codec is not None
+        encode = entry.codec.framed.encode
+        item = encode(entry.value(), version=event.version, **entry.params)
+        for name, version in subsections_in(item):
+            loaded = [d.subsections[name] for d in known if name in d.subsections]
+            if any(_within(version, versions) for versions in loaded):
+                continue
+            what = " or ".join(map(_words, loaded)) or "no such subsection"
+            raise Refusal(
+                "expect-subsection",
+                f"section '{event.name}' instance {event.instance} has subsection '{name}' version"
+                f" {version}, and the secondary loads {what}",
+            )
+
+    def _of(self, section: str) -> Sequence[_Device]:
+        return next((self.devices[n] for n in names_of(section) if n in self.devices), ())
+
+
+def load_expected(path: Path) -> Expected:
+    """Read a file that `qemu -dump-vmstate` wrote. Raises DumpError, and OSError."""
+    if path.stat().st_size > MAX_SIZE:
+        raise DumpError(f"{path}: a dump of over {MAX_SIZE} bytes")
+    try:
+        top = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as fault:
+        raise DumpError(f"{path}: no JSON: {fault}") from None
+    if not isinstance(top, dict) or _KEY not in top:
+        raise DumpError(f"{path}: no -dump-vmstate: it has no '{_KEY}'")
+    devices: dict[str, list[_Device]] = {}
+    try:
+        for type_, device in top.items():
+            if type_ != _KEY and "Description" in device:
+                one = device["Description"]
+                found = _Device(_versions(one), dict(_subsections_of(one)))
+                devices.setdefault(one["name"], []).append(found)
+    except (TypeError, KeyError, AttributeError, RecursionError) as fault:
+        raise DumpError(f"{path}: type '{type_}' is not as QEMU dumps it: {fault}") from None
+    return Expected(devices)
+
+
+def _versions(description: Mapping[str, Any]) -> Versions:
+    return int(description["version_id"]), int(description["minimum_version_id"])
+
+
+def _subsections_of(description: Mapping[str, Any]) -> Iterator[tuple[str, Versions]]:
+    """Those of a description and of all that lie in it."""
+    for subsection in description.get("Subsections", ()):
+        yield subsection["name"], _versions(subsection)
+        yield from _subsections_of(subsection)
+    for field in description.get("Fields", ()):
+        if "Description" in field:
+            yield from _subsections_of(field["Description"])
+
+
+def subsections_in(item: Buffer, pos: int = 0, end: int | None = None) -> Iterator[tuple[str, int]]:
+    """The subsections in a value's framed encoding, nested ones too: name and version."""
+    end = len(item) if end is None else end
+    while pos < end:
+        kind, length = _ITEM.unpack_from(item, pos)
+        body = pos + _HEAD
+        pos = body + length
+        if kind == SUBSECTION:
+            at = body + 1 + item[body]
+            yield bytes(item[body + 1 : at]).decode(), int.from_bytes(item[at : at + 4], "big")
+            yield from subsections_in(item, at + 4, pos)
+        elif kind in (STRUCT, LIST):
+            yield from subsections_in(item, body + 4 * (kind == LIST), pos)
+
+
+def _within(version: int, versions: Versions) -> bool:
+    newest, oldest = versions
+    return oldest <= version <= newest
+
+
+def _words(versions: Versions) -> str:
+    newest, oldest = versions
+    return f"version {newest}" if newest == oldest else f"versions {oldest} to {newest}"

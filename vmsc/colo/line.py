@@ -1,0 +1,140 @@
+"""Line: one connection of the guard. What comes in goes to a queue, what goes out waits its turn.
+
+Nothing here blocks the guard: sending is a task of its own, and a line that is full stops the
+reading of the other. A peer that vanishes without a word is noticed by the kernel's keepalive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from vmsc.runtime.codec import Buffer
+
+__all__ = ["PIECE", "Line"]
+
+PIECE = 1 << 18  # bytes that are read at once
+_FULL = 1 << 22  # bytes that may wait to be sent before the other side is read no more
+_FLUSH = 2.0  # seconds that the last words have
+
+
+@dataclass(frozen=True)
+class _Out:
+    """What is to be sent once `before` is done; `passed` bytes of it stop the other side."""
+
+    pieces: Iterable[Buffer]
+    before: asyncio.Future[object] | None = None
+    passed: int = 0
+
+
+class Line:
+    """`told` gets each piece of input, and at last None and why. `moved` and `heard` are when bytes
+    last went out and came in, by the loop's clock; `received` counts the latter.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        told: Callable[[bytes | None, str], Awaitable[None]],
+        timeout: float,
+    ) -> None:
+        self._reader, self._writer, self._told = reader, writer, told
+        self._outbox: asyncio.Queue[_Out] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._unsent = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self.moved = self.heard = self._loop.time()
+        self.received = 0
+        self._socket: socket.socket = writer.get_extra_info("socket")
+        _keep_alive(self._socket, timeout)
+
+    def start(self, after: Line | None = None, first: bytes = b"") -> None:
+        """Begin; `first` came already. Nothing is read while `after`, where it goes, is full."""
+        self._tasks = [
+            asyncio.create_task(self._read(after, first)),
+            asyncio.create_task(self._write()),
+        ]
+
+    def send(self, data: Buffer) -> None:
+        self._unsent += len(data)
+        if self._unsent > _FULL:
+            self._room.clear()
+        self._outbox.put_nowait(_Out((data,), passed=len(data)))
+
+    def play(self, pieces: Iterable[Buffer], before: asyncio.Future[object] | None) -> None:
+        """Send the pieces as there is room for them, once `before` is done."""
+        self._outbox.put_nowait(_Out(pieces, before))
+
+    async def close(self) -> None:
+        """Send what waits, for a moment, and end the connection."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FLUSH):
+                await self._outbox.join()
+        for task in self._tasks:
+            task.cancel()
+        self._writer.close()
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_FLUSH):
+                await self._writer.wait_closed()
+
+    async def _read(self, after: Line | None, first: bytes) -> None:
+        data, why = first, "it closed the connection"
+        try:
+            while data or (data := await self._reader.read(PIECE)):
+                self._acknowledge()
+                self.heard = self._loop.time()
+                self.received += len(data)
+                await self._told(data, "")
+                data = b""
+                if after is not None:
+                    await after._room.wait()
+        except OSError as fault:
+            why = f"its connection failed: {fault.strerror or fault}"
+        await self._told(None, why)
+
+    def _acknowledge(self) -> None:
+        """Let the kernel acknowledge at once. QEMU's small answers come one behind the other, and
+        its kernel holds the second back until the first is acknowledged: for 40 ms, otherwise.
+        """
+        with suppress(OSError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    async def _write(self) -> None:
+        """What cannot be sent is dropped: the reading side tells that the connection has ended."""
+        broken = False
+        while True:
+            out = await self._outbox.get()
+            if out.before is not None:
+                await asyncio.wait((out.before,))
+            for piece in out.pieces:
+                broken = broken or not await self._sent(piece)
+            self._unsent -= out.passed
+            if self._unsent <= _FULL:
+                self._room.set()
+            self._outbox.task_done()
+
+    async def _sent(self, piece: Buffer) -> bool:
+        try:
+            self._writer.write(piece)
+            await self._writer.drain()
+        except OSError:
+            return False
+        self.moved = self._loop.time()
+        return True
+
+
+def _keep_alive(end: socket.socket, timeout: float) -> None:
+    """Let the kernel end the connection when the peer has not answered for so many seconds."""
+    third = max(1, int(timeout / 3))
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, third)
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, third)
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000))
+    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,99 @@
+"""Monitor: a QEMU's QMP socket: orders, and the events that matter to COLO. Every wait has a limit.
+
+A socket of QEMU's serves one client at a time: give the guard one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
+from qemu.qmp.protocol import Runstate
+
+__all__ = ["Monitor", "MonitorError"]
+
+_WAIT = 5.0  # seconds for a connection, and for an answer unless it is said
+_PAUSE = 0.05
+
+
+class MonitorError(Exception):
+    """QEMU could not be reached, refused, or did not answer in time."""
+
+
+class Monitor:
+    """One connection; made by `opened`, ended by `close`."""
+
+    def __init__(self, client: QMPClient, path: Path) -> None:
+        self._client = client
+        self._path = path
+        self._events: asyncio.Task[None] | None = None
+
+    @staticmethod
+    async def opened(path: Path, wait: float = _WAIT) -> Monitor:
+        """Connect to the socket at `path`. Raises MonitorError."""
+        client = QMPClient("vmsc")
+        try:
+            async with asyncio.timeout(wait):
+                await client.connect(str(path))
+        except (QMPError, OSError, TimeoutError, EOFError) as fault:
+            raise MonitorError(f"{path}: no QMP: {_words(fault)}") from None
+        return Monitor(client, path)
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._client.runstate is Runstate.RUNNING)
+
+    def watch(self, told: Callable[[str, Mapping[str, Any]], object]) -> None:
+        """From now on, `told` gets each COLO_EXIT, STOP and RESUME."""
+        listener = EventListener(("COLO_EXIT", "STOP", "RESUME"))
+        self._client.register_listener(listener)
+        self._events = asyncio.create_task(_events(listener, told))
+
+    async def order(self, command: str, wait: float = _WAIT, **arguments: object) -> Any:
+        """A command's answer. Raises MonitorError."""
+        try:
+            async with asyncio.timeout(wait):
+                return await self._client.execute(command, arguments)
+        except ExecuteError as refusal:
+            raise MonitorError(f"{self._path}: '{command}' was refused: {refusal}") from None
+        except (QMPError, OSError, TimeoutError, EOFError) as fault:
+            raise MonitorError(f"{self._path}: '{command}': {_words(fault)}") from None
+
+    async def take_over(self, wait: float) -> None:
+        """Order a secondary to take over, and see it run. Raises MonitorError."""
+        await self.order("x-colo-lost-heartbeat", wait)
+        async with asyncio.timeout(wait) as limit:
+            while not await self._runs_alone():
+                await asyncio.sleep(_PAUSE)
+                when = limit.when()
+                if when is not None and asyncio.get_running_loop().time() > when - _PAUSE:
+                    raise MonitorError(f"{self._path}: it does not run {wait:g} s after the order")
+
+    async def _runs_alone(self) -> bool:
+        mode = (await self.order("query-colo-status"))["mode"]
+        return mode == "none" and bool((await self.order("query-status"))["running"])
+
+    async def close(self) -> None:
+        if self._events is not None:
+            self._events.cancel()
+        with suppress(QMPError, OSError, EOFError, TimeoutError):
+            async with asyncio.timeout(_WAIT):
+                await self._client.disconnect()
+
+
+async def _events(
+    listener: EventListener, told: Callable[[str, Mapping[str, Any]], object]
+) -> None:
+    async for event in listener:
+        data = event.get("data")
+        told(str(event["event"]), data if isinstance(data, dict) else {})
+
+
+def _words(fault: BaseException) -> str:
+    if isinstance(fault, TimeoutError):
+        return "no answer in time"
+    return str(fault) or type(fault).__name__

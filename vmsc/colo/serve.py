@@ -1,0 +1,450 @@
+"""Serve: the guard around a session: connections, clocks, QMP, the store (asyncio).
+
+It carries out what `session` says and, once that has ended, what `aftermath` orders.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, assert_never
+
+from vmsc.answers import StreamAnswers
+from vmsc.colo import session as s
+from vmsc.colo.aftermath import GOOD, WRONG, Order, Reach, orders, report, status
+from vmsc.colo.checkpoint import Checkpoint
+from vmsc.colo.deadline import Late, Pace, due
+from vmsc.colo.ground import Ground
+from vmsc.colo.journal import Tell
+from vmsc.colo.line import PIECE, Line
+from vmsc.colo.monitor import Monitor, MonitorError
+from vmsc.colo.store import Store
+from vmsc.runtime.errors import CodecError
+from vmsc.stream.multifd import is_channel
+
+__all__ = ["Address", "Options", "guard"]
+
+Address = tuple[str, int]
+
+_MAGIC = b"QEVM"
+_FENCE = 60.0  # seconds that a fence may take
+_LINGER = 0.5  # seconds for QMP to follow a connection that has ended, and for a log's last lines
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the guard runs. `timeout`: seconds. `fence`: a command that must succeed before a
+    failover is ordered; None: none is ever ordered. `say`: for the operator.
+    """
+
+    listen: Address
+    secondary: Address
+    answers: Callable[[], StreamAnswers]
+    tell: Tell
+    say: Callable[[str], None]
+    timeout: float = 10.0
+    limits: s.Limits = field(default_factory=s.Limits)
+    checks: s.Checks = field(default_factory=s.Checks)
+    qmp: Path | None = None
+    primary_qmp: Path | None = None
+    fence: str | None = None
+    store: Store | None = None
+    log: Path | None = None  # the secondary's standard error
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A side's bytes."""
+
+    side: s.Side
+    data: bytes
+
+
+@dataclass(frozen=True)
+class _Closed:
+    """A side's connection has ended."""
+
+    side: s.Side
+    why: str
+
+
+@dataclass(frozen=True)
+class _Exit:
+    """COLO_EXIT of the secondary's QMP."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Second:
+    """A second connection of a primary: a channel of multifd."""
+
+
+class _Stop:
+    """SIGTERM."""
+
+
+_Input = _Heard | _Closed | _Exit | _Second | _Stop
+
+
+async def guard(options: Options) -> int:
+    """Protect one primary with one secondary; the exit status. Raises MonitorError and OSError for
+    what is not there at the start.
+    """
+    running = _Guard(options)
+    try:
+        return await running.run()
+    finally:
+        await running.close()
+
+
+class _Guard:
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self._inputs: asyncio.Queue[_Input] = asyncio.Queue()
+        self._slots = asyncio.Semaphore(4)  # pieces of input that may wait
+        self._lines: dict[s.Side, Line] = {}
+        self._session: s.Session | None = None
+        self._monitor: Monitor | None = None
+        self._server: asyncio.Server | None = None
+        self._ground: Ground | None = None
+        self._storing: asyncio.Task[object] | None = None
+        self._side: s.Side | None = None
+        self._since = self._played = self._loop.time()
+        self._taken = 0  # bytes that had come from the primary at `_since`
+        self._pace = Pace()
+        self._logged = 0  # the size of the secondary's log when its last checkpoint was played
+
+    # --- its life ---------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._inputs.put_nowait, _Stop())
+        options = self._options
+        if options.qmp is not None:
+            self._monitor = await Monitor.opened(options.qmp)
+            self._monitor.watch(self._event)
+        host, port = options.listen
+        self._server = await asyncio.start_server(self._accept, host, port, limit=PIECE)
+        where = self._server.sockets[0].getsockname()
+        options.tell("listening", host=where[0], port=where[1])
+        while self._session is None or self._session.ended is None:
+            found = await self._next()
+            if self._session is None:
+                if isinstance(found, _Stop):
+                    options.tell("ended", outcome="stopped", reason="stopped", epoch=None)
+                    return GOOD
+                continue
+            before = self._loop.time()
+            for action in await self._take(found, self._session):
+                self._do(action, before)
+            self._watch_pace(self._session)
+        return await self._after(self._session.ended)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for line in self._lines.values():
+            await line.close()
+        if self._storing is not None:
+            await asyncio.wait((self._storing,))
+        if self._monitor is not None:
+            await self._monitor.close()
+
+    # --- what comes in ----------------------------------------------------------------------------
+
+    def _event(self, name: str, data: Mapping[str, Any]) -> None:
+        """An event of the secondary's QMP."""
+        self._options.tell("secondary-qmp", name=name, **data)
+        if name == "COLO_EXIT":
+            self._inputs.put_nowait(_Exit(str(data.get("reason"))))
+
+    def _hears(self, side: s.Side) -> Callable[[bytes | None, str], Any]:
+        async def told(data: bytes | None, why: str) -> None:
+            if data is None:
+                self._inputs.put_nowait(_Closed(side, why))
+                return
+            await self._slots.acquire()
+            self._inputs.put_nowait(_Heard(side, data))
+
+        return told
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A connection: the primary, if it is the first and begins as a migration does."""
+        start = b""
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(self._options.timeout):
+                start = await reader.readexactly(len(_MAGIC))
+        reason = None
+        if is_channel(start):
+            reason = "multifd"
+            if self._session is not None:
+                self._inputs.put_nowait(_Second())
+        elif self._session is not None:
+            reason = "second-primary"
+        elif start != _MAGIC:
+            reason = "bad-magic" if start else "silent"
+        if reason is None:
+            await self._join(reader, writer, start)
+            return
+        self._options.tell("connection-refused", reason=reason, peer=_peer(writer))
+        writer.close()
+
+    async def _join(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, start: bytes
+    ) -> None:
+        """Begin a session, and connect to the secondary."""
+        options = self._options
+        self._session = s.Session(options.answers(), limits=options.limits, checks=options.checks)
+        self._since, self._side = self._loop.time(), s.Side.PRIMARY
+        primary = Line(reader, writer, self._hears(s.Side.PRIMARY), options.timeout)
+        self._lines[s.Side.PRIMARY] = primary
+        options.tell("primary", peer=_peer(writer))
+        try:
+            async with asyncio.timeout(options.timeout):
+                ends = await asyncio.open_connection(*options.secondary, limit=PIECE)
+        except (OSError, TimeoutError) as fault:
+            host, port = options.secondary
+            why = f"it cannot be reached at {host}:{port}: {fault or 'no answer in time'}"
+            await self._hears(s.Side.SECONDARY)(None, why)
+            return
+        secondary = Line(*ends, self._hears(s.Side.SECONDARY), options.timeout)
+        self._lines[s.Side.SECONDARY] = secondary
+        secondary.start()
+        primary.start(after=secondary, first=start)
+
+    async def _next(self) -> _Input | Late:
+        """The next input, or who is late."""
+        late = self._due()
+        try:
+            async with asyncio.timeout_at(None if late is None else late.at):
+                found = await self._inputs.get()
+        except TimeoutError:
+            assert late is not None
+            return late
+        if isinstance(found, _Heard):
+            self._slots.release()
+        return found
+
+    def _due(self) -> Late | None:
+        if self._session is None or len(self._lines) < len(s.Side):
+            return None
+        primary, secondary = self._lines[s.Side.PRIMARY], self._lines[s.Side.SECONDARY]
+        return due(
+            self._session.waits_for, self._options.timeout, since=self._since,
+            primary=primary.heard, secondary=max(secondary.heard, secondary.moved),
+            taken=primary.received - self._taken, pace=self._pace,
+        )  # fmt: skip
+
+    def _watch_pace(self, session: s.Session) -> None:
+        """Note when another side has to say something."""
+        side = session.waits_for
+        if side is not self._side:
+            self._since = self._loop.time()
+            self._taken = self._lines[s.Side.PRIMARY].received
+            if self._side is None:
+                self._pace.asked(self._since)
+            self._side = side
+
+    # --- what is done about it --------------------------------------------------------------------
+
+    async def _take(self, found: _Input | Late, session: s.Session) -> s.Actions:
+        """What the session says to an input."""
+        match found:
+            case _Heard(side=s.Side.PRIMARY, data=data):
+                return session.from_primary(data)
+            case _Heard(data=data):
+                return session.from_secondary(data)
+            case _Closed(side=s.Side.PRIMARY, why=why):
+                return session.primary_lost("closed", f"the primary: {why}")
+            case _Closed(why=why):
+                return await self._secondary_closed(session, f"the secondary: {why}")
+            case _Exit(reason="request"):
+                return session.taken_over("colo-exit", "the secondary was ordered to take over")
+            case _Exit(reason=reason):
+                text = f"the secondary: its QMP says COLO_EXIT, reason {reason}"
+                return session.secondary_failed("colo-exit", text)
+            case _Second():
+                text = "the primary uses multifd, whose pages pass COLO's cache by: turn it off"
+                return session.refuse("multifd", text)
+            case _Stop():
+                return session.stop()
+            case Late(side=s.Side.PRIMARY, code=code, words=words):
+                return session.primary_lost(code, f"the primary: {words}")
+            case Late(code=code, words=words):
+                return session.secondary_failed(code, f"the secondary: {words}")
+            case _:
+                assert_never(found)
+
+    async def _secondary_closed(self, session: s.Session, why: str) -> s.Actions:
+        """Tell a secondary that has ended from one that has given up: its QMP ends with it."""
+        gone = not session.applying
+        if self._monitor is not None:
+            await asyncio.sleep(_LINGER)
+            gone = not self._monitor.alive
+        ended = session.secondary_lost if gone else session.secondary_failed
+        return ended("closed", why)
+
+    def _do(self, action: s.Action, before: float) -> None:
+        tell, now = self._options.tell, self._loop.time()
+        match action:
+            case s.ToPrimary(data=data):
+                self._lines[s.Side.PRIMARY].send(data)
+            case s.ToSecondary(data=data):
+                self._lines[s.Side.SECONDARY].send(data)
+            case s.Play(checkpoint=checkpoint):
+                self._played, self._logged = now, self._log_size()
+                self._lines[s.Side.SECONDARY].play(checkpoint.wire(), self._storing)
+            case s.Protected(ground=ground):
+                self._ground = ground
+                machine, devices = ground.binding.machine, len(ground.devices)
+                tell("protected", machine=machine, devices=devices, ram=sum(ground.blocks.values()))
+            case s.Proven(checkpoint=c):
+                tell("proven", epoch=c.epoch, bytes=c.size, seconds=round(now - before, 6))
+            case s.Committed(checkpoint=c):
+                tell("committed", epoch=c.epoch)
+                self._keep(c)
+            case s.Applied(checkpoint=c):
+                tell("applied", epoch=c.epoch, pause=round(now - self._played, 6))
+            case s.Ended():
+                pass
+            case _:
+                assert_never(action)
+
+    def _keep(self, checkpoint: Checkpoint) -> None:
+        store, ground, tell = self._options.store, self._ground, self._options.tell
+        if store is None or ground is None:
+            return
+
+        async def keep() -> None:
+            try:
+                path = await asyncio.to_thread(store.keep, checkpoint, ground)
+            except (OSError, CodecError) as fault:
+                tell("not-kept", epoch=checkpoint.epoch, why=str(fault))
+            else:
+                tell("kept", epoch=checkpoint.epoch, file=path.name)
+
+        self._storing = asyncio.create_task(keep())
+
+    # --- when it has ended ------------------------------------------------------------------------
+
+    async def _after(self, ended: s.Ended) -> int:
+        options, protected = self._options, self._ground is not None
+        reach = Reach(
+            self._monitor is not None and self._monitor.alive,
+            options.primary_qmp is not None,
+            options.fence is not None,
+        )
+        options.tell(
+            "ended", outcome=ended.outcome.value, reason=ended.code, message=ended.message,
+            epoch=ended.epoch,
+        )  # fmt: skip
+        for line in (*report(ended, protected, reach), *await self._quoted(ended)):
+            options.say(line)
+        for order in orders(ended, protected, reach):
+            options.tell("order", order=order.name.lower().replace("_", "-"))
+            final = await self._carry_out(order)
+            if final is not None:
+                return final
+        return status(ended, protected)
+
+    async def _carry_out(self, order: Order) -> int | None:
+        """Carry out an order; the exit status, if it is the last one."""
+        try:
+            match order:
+                case Order.CLOSE_PRIMARY:
+                    if (line := self._lines.get(s.Side.PRIMARY)) is not None:
+                        await line.close()
+                case Order.QUIT_SECONDARY:
+                    assert self._monitor is not None
+                    await self._monitor.order("quit")
+                case Order.PRIMARY_ALONE:
+                    await self._primary_alone()
+                case Order.TAKE_OVER:
+                    return await self._take_over()
+                case Order.WAIT:
+                    return await self._wait()
+                case _:
+                    assert_never(order)
+        except MonitorError as fault:
+            self._options.tell("order-failed", order=order.name, why=str(fault))
+            self._options.say(f"could not {order.value}: {fault}")
+        return None
+
+    async def _primary_alone(self) -> None:
+        assert self._options.primary_qmp is not None
+        monitor = await Monitor.opened(self._options.primary_qmp)
+        try:
+            await monitor.order("x-colo-lost-heartbeat")
+        finally:
+            await monitor.close()
+
+    async def _take_over(self) -> int | None:
+        assert self._options.fence is not None and self._monitor is not None
+        failed = await _fenced(self._options.fence)
+        self._options.tell("fence", good=failed is None, why=failed)
+        if failed is not None:
+            self._options.say(f"the fence failed, so no failover was ordered: {failed}")
+            return None
+        await self._monitor.take_over(self._options.timeout)
+        self._options.tell("failover")
+        self._options.say("the secondary has taken over")
+        return GOOD
+
+    async def _wait(self) -> int:
+        """Keep the secondary's connection until somebody orders something."""
+        self._options.say("waiting for an operator; SIGTERM ends the guard")
+        while True:
+            match await self._inputs.get():
+                case _Stop():
+                    return GOOD
+                case _Exit(reason="request"):
+                    self._options.tell("failover")
+                    return GOOD
+                case _Closed(side=s.Side.SECONDARY):
+                    self._options.say("the secondary has ended its connection")
+                    return WRONG
+
+    # --- the secondary's log ----------------------------------------------------------------------
+
+    def _log_size(self) -> int:
+        log = self._options.log
+        return log.stat().st_size if log is not None and log.exists() else 0
+
+    async def _quoted(self, ended: s.Ended) -> list[str]:
+        """What the secondary wrote since it was played its last checkpoint."""
+        log = self._options.log
+        failed = (s.Outcome.APPLY_FAILED, s.Outcome.SECONDARY_LOST)
+        if log is None or ended.outcome not in failed:
+            return []
+        await asyncio.sleep(_LINGER)
+        try:
+            with log.open("rb") as file:
+                file.seek(self._logged)
+                text = file.read(1 << 14).decode(errors="replace")
+        except OSError as fault:
+            return [f"{log}: {fault.strerror}"]
+        return [f"the secondary says: {line}" for line in text.splitlines() if line.strip()]
+
+
+def _peer(writer: asyncio.StreamWriter) -> str:
+    host, port = writer.get_extra_info("peername")[:2]
+    return f"{host}:{port}"
+
+
+async def _fenced(command: str) -> str | None:
+    """Run the fence; None if it succeeded, else why it did not."""
+    process = await asyncio.create_subprocess_shell(command, stdin=asyncio.subprocess.DEVNULL)
+    try:
+        async with asyncio.timeout(_FENCE):
+            code = await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return f"it did not end within {_FENCE:g} s"
+    return None if code == 0 else f"exit status {code}"

@@ -1,0 +1,83 @@
+"""Store: committed checkpoints as framed files, the last few of them.
+
+Law: a file of this name is a whole checkpoint, on the disk, or it is not there: it is written
+beside, flushed to the disk, and renamed. What a killed guard left beside is removed by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from vmsc.arriving import payload_in
+from vmsc.colo.checkpoint import Checkpoint, Taken
+from vmsc.colo.ground import RAM, Ground
+from vmsc.entry import Entry
+from vmsc.framing import framed
+from vmsc.output import write_pieces
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.context import Context, Setting
+from vmsc.stream.events import MESSAGES, VMSTATE_SIZE, Message, Pages, Section
+
+__all__ = ["Store", "stored"]
+
+_PATTERN = "checkpoint-*.vmsf"
+
+
+class Store:
+    """Keeps the last `last` checkpoints of all sessions in `folder`; `session` is a word that
+    rises from session to session, as a time does.
+    """
+
+    def __init__(self, folder: Path, last: int, session: str) -> None:
+        """Raises OSError if the folder cannot be had."""
+        self._folder, self._last, self._session = folder, last, session
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f".{_PATTERN}.*"):
+            left.unlink()
+
+    def keep(self, checkpoint: Checkpoint, ground: Ground) -> Path:
+        """Write the checkpoint, and forget those that are one too many. Raises OSError and
+        EncodeError.
+        """
+        path = self._folder / f"checkpoint-{self._session}-{checkpoint.epoch:08}.vmsf"
+        write_pieces(path, stored(checkpoint, ground), durable=True)
+        for old in sorted(self._folder.glob(_PATTERN))[: -self._last]:
+            old.unlink()
+        return path
+
+
+def stored(checkpoint: Checkpoint, ground: Ground) -> Iterator[Buffer]:
+    """The checkpoint in the framed format, piece by piece; it stands by itself."""
+    form = ground.form
+    settings = (
+        Setting(RAM, "page_size", form.page_size),
+        Setting(RAM, "ignore_shared", int(form.ignore_shared)),
+    )
+    context = Context(tuple(ground.started.values()), settings)
+    return framed(tuple(_entries(checkpoint)), checkpoint.epoch, context)
+
+
+def _entries(checkpoint: Checkpoint) -> Iterator[Entry]:
+    size = sum(len(taken.piece.data) for taken in checkpoint.devices)
+    yield Entry(Message(0, MESSAGES.index("vmstate-send")))
+    yield from _whole(checkpoint.live)
+    yield Entry(Message(0, VMSTATE_SIZE, size))
+    yield from _whole(checkpoint.devices)
+
+
+def _whole(pieces: tuple[Taken, ...]) -> Iterator[Entry]:
+    """The entries of the pieces, RAM's pieces put together."""
+    parts: list[Buffer] = []
+    for taken in pieces:
+        event = taken.piece.event
+        if taken.entry is not None:
+            yield taken.entry
+            continue
+        if isinstance(event, Section | Pages):
+            parts.append(payload_in(taken.piece))
+        if isinstance(event, Section):
+            yield Entry(event, b"".join(parts))
+            parts = []
+        elif not isinstance(event, Pages):
+            yield Entry(event)
