@@ -15,7 +15,7 @@ from vmsc.cli.faults import stop
 from vmsc.cli.reading import Input, library_of, sources_options
 
 if TYPE_CHECKING:
-    from vmsc.colo.serve import Options
+    from vmsc.colo.options import Options
 
 __all__ = ["command"]
 
@@ -145,7 +145,7 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
     """The guard's options, and what ends the serving of metrics."""
     from vmsc.answers import open_answers
     from vmsc.colo.journal import Metrics, json_lines
-    from vmsc.colo.serve import Options
+    from vmsc.colo.options import Options
     from vmsc.colo.session import Limits
     from vmsc.colo.store import Store
 

@@ -1,8 +1,8 @@
 """Deadline: who is late, and since when. Pure: the clock's readings come in.
 
 A side is late that has to say something and has been silent for the timeout; a primary also if it
-is slower than `SLOWEST` over more than twice the timeout. Between checkpoints the protocol's own pace
-counts: a primary that has asked at intervals, and does not for three times the longest of them.
+is slower than `SLOWEST` over more than twice the timeout. Between checkpoints the protocol's own
+pace counts: a primary that has asked at intervals, and does not for three times the longest.
 """
 
 from __future__ import annotations

@@ -9,86 +9,24 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, assert_never
 
-from vmsc.answers import StreamAnswers
 from vmsc.colo import session as s
-from vmsc.colo.aftermath import GOOD, WRONG, Order, Reach, orders, report, status
+from vmsc.colo.aftermath import GOOD
 from vmsc.colo.checkpoint import Checkpoint
 from vmsc.colo.deadline import Late, Pace, due
+from vmsc.colo.ending import LINGER, Hands, conclude
 from vmsc.colo.ground import Ground
-from vmsc.colo.journal import Tell
+from vmsc.colo.inputs import Closed, Exit, Heard, Input, Second, Stop
 from vmsc.colo.line import PIECE, Line
-from vmsc.colo.monitor import Monitor, MonitorError
-from vmsc.colo.store import Store
+from vmsc.colo.monitor import Monitor
+from vmsc.colo.options import Options
 from vmsc.runtime.errors import CodecError
 from vmsc.stream.multifd import is_channel
 
-__all__ = ["Address", "Options", "guard"]
-
-Address = tuple[str, int]
+__all__ = ["guard"]
 
 _MAGIC = b"QEVM"
-_FENCE = 60.0  # seconds that a fence may take
-_LINGER = 0.5  # seconds for QMP to follow a connection that has ended, and for a log's last lines
-
-
-@dataclass(frozen=True)
-class Options:
-    """How the guard runs. `timeout`: seconds. `fence`: a command that must succeed before a
-    failover is ordered; None: none is ever ordered. `say`: for the operator.
-    """
-
-    listen: Address
-    secondary: Address
-    answers: Callable[[], StreamAnswers]
-    tell: Tell
-    say: Callable[[str], None]
-    timeout: float = 10.0
-    limits: s.Limits = field(default_factory=s.Limits)
-    checks: s.Checks = field(default_factory=s.Checks)
-    qmp: Path | None = None
-    primary_qmp: Path | None = None
-    fence: str | None = None
-    store: Store | None = None
-    log: Path | None = None  # the secondary's standard error
-
-
-@dataclass(frozen=True)
-class _Heard:
-    """A side's bytes."""
-
-    side: s.Side
-    data: bytes
-
-
-@dataclass(frozen=True)
-class _Closed:
-    """A side's connection has ended."""
-
-    side: s.Side
-    why: str
-
-
-@dataclass(frozen=True)
-class _Exit:
-    """COLO_EXIT of the secondary's QMP."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Second:
-    """A second connection of a primary: a channel of multifd."""
-
-
-class _Stop:
-    """SIGTERM."""
-
-
-_Input = _Heard | _Closed | _Exit | _Second | _Stop
 
 
 async def guard(options: Options) -> int:
@@ -106,7 +44,7 @@ class _Guard:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self._inputs: asyncio.Queue[_Input] = asyncio.Queue()
+        self._inputs: asyncio.Queue[Input] = asyncio.Queue()
         self._slots = asyncio.Semaphore(4)  # pieces of input that may wait
         self._lines: dict[s.Side, Line] = {}
         self._session: s.Session | None = None
@@ -124,7 +62,7 @@ class _Guard:
 
     async def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._inputs.put_nowait, _Stop())
+            self._loop.add_signal_handler(number, self._inputs.put_nowait, Stop())
         options = self._options
         if options.qmp is not None:
             self._monitor = await Monitor.opened(options.qmp)
@@ -136,7 +74,7 @@ class _Guard:
         while self._session is None or self._session.ended is None:
             found = await self._next()
             if self._session is None:
-                if isinstance(found, _Stop):
+                if isinstance(found, Stop):
                     options.tell("ended", outcome="stopped", reason="stopped", epoch=None)
                     return GOOD
                 continue
@@ -144,7 +82,10 @@ class _Guard:
             for action in await self._take(found, self._session):
                 self._do(action, before)
             self._watch_pace(self._session)
-        return await self._after(self._session.ended)
+        hands = Hands(
+            options, self._lines.get(s.Side.PRIMARY), self._monitor, self._inputs, self._logged
+        )
+        return await conclude(self._session.ended, self._ground is not None, hands)
 
     async def close(self) -> None:
         if self._server is not None:
@@ -162,15 +103,15 @@ class _Guard:
         """An event of the secondary's QMP."""
         self._options.tell("secondary-qmp", name=name, **data)
         if name == "COLO_EXIT":
-            self._inputs.put_nowait(_Exit(str(data.get("reason"))))
+            self._inputs.put_nowait(Exit(str(data.get("reason"))))
 
     def _hears(self, side: s.Side) -> Callable[[bytes | None, str], Any]:
         async def told(data: bytes | None, why: str) -> None:
             if data is None:
-                self._inputs.put_nowait(_Closed(side, why))
+                self._inputs.put_nowait(Closed(side, why))
                 return
             await self._slots.acquire()
-            self._inputs.put_nowait(_Heard(side, data))
+            self._inputs.put_nowait(Heard(side, data))
 
         return told
 
@@ -184,7 +125,7 @@ class _Guard:
         if is_channel(start):
             reason = "multifd"
             if self._session is not None:
-                self._inputs.put_nowait(_Second())
+                self._inputs.put_nowait(Second())
         elif self._session is not None:
             reason = "second-primary"
         elif start != _MAGIC:
@@ -218,7 +159,7 @@ class _Guard:
         secondary.start()
         primary.start(after=secondary, first=start)
 
-    async def _next(self) -> _Input | Late:
+    async def _next(self) -> Input | Late:
         """The next input, or who is late."""
         late = self._due()
         try:
@@ -227,7 +168,7 @@ class _Guard:
         except TimeoutError:
             assert late is not None
             return late
-        if isinstance(found, _Heard):
+        if isinstance(found, Heard):
             self._slots.release()
         return found
 
@@ -253,26 +194,26 @@ class _Guard:
 
     # --- what is done about it --------------------------------------------------------------------
 
-    async def _take(self, found: _Input | Late, session: s.Session) -> s.Actions:
+    async def _take(self, found: Input | Late, session: s.Session) -> s.Actions:
         """What the session says to an input."""
         match found:
-            case _Heard(side=s.Side.PRIMARY, data=data):
+            case Heard(side=s.Side.PRIMARY, data=data):
                 return session.from_primary(data)
-            case _Heard(data=data):
+            case Heard(data=data):
                 return session.from_secondary(data)
-            case _Closed(side=s.Side.PRIMARY, why=why):
+            case Closed(side=s.Side.PRIMARY, why=why):
                 return session.primary_lost("closed", f"the primary: {why}")
-            case _Closed(why=why):
+            case Closed(why=why):
                 return await self._secondary_closed(session, f"the secondary: {why}")
-            case _Exit(reason="request"):
+            case Exit(reason="request"):
                 return session.taken_over("colo-exit", "the secondary was ordered to take over")
-            case _Exit(reason=reason):
+            case Exit(reason=reason):
                 text = f"the secondary: its QMP says COLO_EXIT, reason {reason}"
                 return session.secondary_failed("colo-exit", text)
-            case _Second():
+            case Second():
                 text = "the primary uses multifd, whose pages pass COLO's cache by: turn it off"
                 return session.refuse("multifd", text)
-            case _Stop():
+            case Stop():
                 return session.stop()
             case Late(side=s.Side.PRIMARY, code=code, words=words):
                 return session.primary_lost(code, f"the primary: {words}")
@@ -285,7 +226,7 @@ class _Guard:
         """Tell a secondary that has ended from one that has given up: its QMP ends with it."""
         gone = not session.applying
         if self._monitor is not None:
-            await asyncio.sleep(_LINGER)
+            await asyncio.sleep(LINGER)
             gone = not self._monitor.alive
         ended = session.secondary_lost if gone else session.secondary_failed
         return ended("closed", why)
@@ -331,120 +272,11 @@ class _Guard:
 
         self._storing = asyncio.create_task(keep())
 
-    # --- when it has ended ------------------------------------------------------------------------
-
-    async def _after(self, ended: s.Ended) -> int:
-        options, protected = self._options, self._ground is not None
-        reach = Reach(
-            self._monitor is not None and self._monitor.alive,
-            options.primary_qmp is not None,
-            options.fence is not None,
-        )
-        options.tell(
-            "ended", outcome=ended.outcome.value, reason=ended.code, message=ended.message,
-            epoch=ended.epoch,
-        )  # fmt: skip
-        for line in (*report(ended, protected, reach), *await self._quoted(ended)):
-            options.say(line)
-        for order in orders(ended, protected, reach):
-            options.tell("order", order=order.name.lower().replace("_", "-"))
-            final = await self._carry_out(order)
-            if final is not None:
-                return final
-        return status(ended, protected)
-
-    async def _carry_out(self, order: Order) -> int | None:
-        """Carry out an order; the exit status, if it is the last one."""
-        try:
-            match order:
-                case Order.CLOSE_PRIMARY:
-                    if (line := self._lines.get(s.Side.PRIMARY)) is not None:
-                        await line.close()
-                case Order.QUIT_SECONDARY:
-                    assert self._monitor is not None
-                    await self._monitor.order("quit")
-                case Order.PRIMARY_ALONE:
-                    await self._primary_alone()
-                case Order.TAKE_OVER:
-                    return await self._take_over()
-                case Order.WAIT:
-                    return await self._wait()
-                case _:
-                    assert_never(order)
-        except MonitorError as fault:
-            self._options.tell("order-failed", order=order.name, why=str(fault))
-            self._options.say(f"could not {order.value}: {fault}")
-        return None
-
-    async def _primary_alone(self) -> None:
-        assert self._options.primary_qmp is not None
-        monitor = await Monitor.opened(self._options.primary_qmp)
-        try:
-            await monitor.order("x-colo-lost-heartbeat")
-        finally:
-            await monitor.close()
-
-    async def _take_over(self) -> int | None:
-        assert self._options.fence is not None and self._monitor is not None
-        failed = await _fenced(self._options.fence)
-        self._options.tell("fence", good=failed is None, why=failed)
-        if failed is not None:
-            self._options.say(f"the fence failed, so no failover was ordered: {failed}")
-            return None
-        await self._monitor.take_over(self._options.timeout)
-        self._options.tell("failover")
-        self._options.say("the secondary has taken over")
-        return GOOD
-
-    async def _wait(self) -> int:
-        """Keep the secondary's connection until somebody orders something."""
-        self._options.say("waiting for an operator; SIGTERM ends the guard")
-        while True:
-            match await self._inputs.get():
-                case _Stop():
-                    return GOOD
-                case _Exit(reason="request"):
-                    self._options.tell("failover")
-                    return GOOD
-                case _Closed(side=s.Side.SECONDARY):
-                    self._options.say("the secondary has ended its connection")
-                    return WRONG
-
-    # --- the secondary's log ----------------------------------------------------------------------
-
     def _log_size(self) -> int:
         log = self._options.log
         return log.stat().st_size if log is not None and log.exists() else 0
-
-    async def _quoted(self, ended: s.Ended) -> list[str]:
-        """What the secondary wrote since it was played its last checkpoint."""
-        log = self._options.log
-        failed = (s.Outcome.APPLY_FAILED, s.Outcome.SECONDARY_LOST)
-        if log is None or ended.outcome not in failed:
-            return []
-        await asyncio.sleep(_LINGER)
-        try:
-            with log.open("rb") as file:
-                file.seek(self._logged)
-                text = file.read(1 << 14).decode(errors="replace")
-        except OSError as fault:
-            return [f"{log}: {fault.strerror}"]
-        return [f"the secondary says: {line}" for line in text.splitlines() if line.strip()]
 
 
 def _peer(writer: asyncio.StreamWriter) -> str:
     host, port = writer.get_extra_info("peername")[:2]
     return f"{host}:{port}"
-
-
-async def _fenced(command: str) -> str | None:
-    """Run the fence; None if it succeeded, else why it did not."""
-    process = await asyncio.create_subprocess_shell(command, stdin=asyncio.subprocess.DEVNULL)
-    try:
-        async with asyncio.timeout(_FENCE):
-            code = await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return f"it did not end within {_FENCE:g} s"
-    return None if code == 0 else f"exit status {code}"

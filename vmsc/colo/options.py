@@ -1,0 +1,37 @@
+"""Options: how a guard runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vmsc.answers import StreamAnswers
+from vmsc.colo.journal import Tell
+from vmsc.colo.session import Checks, Limits
+from vmsc.colo.store import Store
+
+__all__ = ["Address", "Options"]
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the guard runs. `timeout`: seconds. `fence`: a command that must succeed before a
+    failover is ordered; None: none is ever ordered. `say`: for the operator.
+    """
+
+    listen: Address
+    secondary: Address
+    answers: Callable[[], StreamAnswers]
+    tell: Tell
+    say: Callable[[str], None]
+    timeout: float = 10.0
+    limits: Limits = field(default_factory=Limits)
+    checks: Checks = field(default_factory=Checks)
+    qmp: Path | None = None
+    primary_qmp: Path | None = None
+    fence: str | None = None
+    store: Store | None = None
+    log: Path | None = None  # the secondary's standard error
