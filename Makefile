@@ -2,6 +2,7 @@
 # make test   everything that must hold (installs what it needs)
 # make soak   the long runs as well
 # make bench  side-by-side measurements
+# make demo   two QEMUs, a guard, a killed primary, and the count goes on
 # make coverage  docs/coverage.md anew, from what live machines send
 # make goldens  rewrite goldens and error headers (the run fails, so that it is not taken for a test)
 
@@ -13,7 +14,7 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test soak bench coverage goldens lint types qemu clean
+.PHONY: run demo test soak bench coverage goldens lint types qemu clean
 
 $(BIN)/vmsc: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,6 +36,9 @@ run: $(BIN)/vmsc
 	@$(BIN)/vmsc frame build/pc.state --machine tests/data/pc.machine.json -o build/pc.vmsf
 	@$(BIN)/vmsc unframe build/pc.vmsf -o build/pc.unframed
 	@cmp build/pc.state build/pc.unframed && echo "frame, unframe: the bytes came back identical"
+
+demo: $(VENV)/.dev qemu
+	$(BIN)/python docs/demo/demo.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -188,8 +188,6 @@ class _Guard:
         if side is not self._side:
             self._since = self._loop.time()
             self._taken = self._lines[s.Side.PRIMARY].received
-            if self._side is None:
-                self._pace.asked(self._since)
             self._side = side
 
     # --- what is done about it --------------------------------------------------------------------
@@ -245,6 +243,9 @@ class _Guard:
                 self._ground = ground
                 machine, devices = ground.binding.machine, len(ground.devices)
                 tell("protected", machine=machine, devices=devices, ram=sum(ground.blocks.values()))
+            case s.Requested(epoch=epoch):
+                self._pace.asked(now)
+                tell("requested", epoch=epoch)
             case s.Proven(checkpoint=c):
                 tell("proven", epoch=c.epoch, bytes=c.size, seconds=round(now - before, 6))
             case s.Committed(checkpoint=c):

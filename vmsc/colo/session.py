@@ -42,7 +42,7 @@ from vmsc.stream.returning import AnswerReader, Return
 
 __all__ = [
     "Action", "Actions", "Applied", "Checks", "Committed", "Ended", "Limits", "Outcome", "Play",
-    "Protected", "Proven", "Session", "Side", "ToPrimary", "ToSecondary",
+    "Protected", "Proven", "Requested", "Session", "Side", "ToPrimary", "ToSecondary",
 ]  # fmt: skip
 
 
@@ -87,6 +87,13 @@ class Protected:
 
 
 @dataclass(frozen=True)
+class Requested:
+    """The primary begins a checkpoint; it has been replied to."""
+
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Proven:
     checkpoint: Checkpoint
 
@@ -115,7 +122,9 @@ class Ended:
     epoch: int | None
 
 
-Action = ToPrimary | ToSecondary | Play | Protected | Proven | Committed | Applied | Ended
+Action = (
+    ToPrimary | ToSecondary | Play | Protected | Requested | Proven | Committed | Applied | Ended
+)  # fmt: skip
 Actions = tuple[Action, ...]
 
 
@@ -213,6 +222,8 @@ class Session:
         """The primary's connection has ended, or it is silent for too long."""
         if self._pending is not None:
             return ()
+        if self.size and self._playing is None and self.epoch is not None:
+            message += f"; {self.size} bytes of checkpoint {self.epoch + 1} are dropped"
         return tuple(self._ends(Outcome.PRIMARY_LOST, code, message))
 
     def secondary_lost(self, code: str, message: str) -> Actions:
@@ -291,6 +302,8 @@ class Session:
     def _primary_did(self, event: Event) -> Iterator[Action]:
         if event == heard("checkpoint-request"):
             yield self._to_primary("checkpoint-reply")
+            assert self.epoch is not None
+            yield Requested(self.epoch + 1)
         elif event is Mark.DEVICES_ENDED:
             assert self._taking is not None and self._taking.checkpoint is not None
             checkpoint = self._taking.checkpoint
