@@ -1,9 +1,9 @@
-"""The demo's guest: a boot sector that counts on its screen, 18 times a second. Machine code, so
-that no assembler is needed.
+"""The demo's guest: a boot sector that counts on its screen, 18 times a second, and writes to a
+hundred pages of memory each time. Machine code, so that no assembler is needed.
 
-Without KVM, QEMU 7.2 does not see a page change that its processor holds the address of since
-before: a checkpoint would leave out the page that the guest writes most. So this guest makes the
-processor forget all addresses, by flipping a bit of CR0 that means nothing to it, each time it counts.
+Without KVM, QEMU 7.2 does not see a page change whose address its processor holds: a checkpoint
+would leave out just the pages that are written most. So this guest makes the processor forget all
+addresses each time it counts: it flips a bit of CR0 that means nothing to it.
 """
 
 from __future__ import annotations
@@ -48,9 +48,19 @@ def boot_sector() -> bytes:
     turn = bytes.fromhex(
         "f4"             # hlt               until the next tick
         "0f20c0"         # mov eax, cr0
-        "6635 00000100"  # xor eax, 0x10000  (see below)
+        "6635 00000100"  # xor eax, 0x10000
         "0f22c0"         # mov cr0, eax
         "66ff06 0006"    # inc dword [0x0600]
+        "ba0010"         # mov dx, 0x1000    a page every 0x100 paragraphs
+    )  # fmt: skip
+    page = bytes.fromhex(
+        "8ee2"           # mov fs, dx
+        "6466ff06 0000"  # inc dword fs:[0]
+        "81c20001"       # add dx, 0x100
+        "81fa0080"       # cmp dx, 0x8000
+    )  # fmt: skip
+    turn += page + b"\x72" + _back(page)  # jb
+    turn += bytes.fromhex(
         "66a1 0006"      # mov eax, [0x0600]
         "fd"             # std               from the last digit to the first
         "66bb 0a000000"  # mov ebx, 10
