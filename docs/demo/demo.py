@@ -116,7 +116,7 @@ async def protected(folder: Path, primary: Qemu, secondary: Qemu, stack: AsyncEx
     guard = await asyncio.create_subprocess_exec(
         VMSC, "guard", "--listen", "127.0.0.1:0", "--secondary", f"127.0.0.1:{port}",
         "--qmp", folder / "secondary.guard.qmp", "--primary-qmp", folder / "primary.guard.qmp",
-        "--failover", "fence", "--fence", f"! kill -9 {pid} 2>/dev/null", "--keep", OUT / "kept",
+        "--failover", "fence", "--fence", f"{HERE / 'fence.sh'} {pid}", "--keep", OUT / "kept",
         stdout=subprocess.PIPE,
     )  # fmt: skip
 
