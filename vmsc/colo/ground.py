@@ -16,7 +16,14 @@ from vmsc.colo.refusal import Refusal, refused
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.context import Started
 from vmsc.runtime.errors import CodecError
-from vmsc.stream.events import ENABLE_COLO, Command, Message, Section, SectionKind
+from vmsc.stream.events import (
+    ENABLE_COLO,
+    Command,
+    Configuration,
+    Message,
+    Section,
+    SectionKind,
+)
 from vmsc.stream.ram import BlockList, Flag, RamFormat, read_item
 from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Phase, State
@@ -116,6 +123,8 @@ class FirstMigration:
     def _learn(self, piece: Piece) -> None:
         event = piece.event
         match event:
+            case Configuration():  # the binding learns page size, target and capabilities
+                entry_of(piece, self._arrivals.binding, deep=False)
             case Command(number=number) if number == ENABLE_COLO:
                 self._colo = True
             case Message():
