@@ -21,9 +21,10 @@ from vmsc.colo.ground import FirstMigration, Ground
 from vmsc.library import Library, open_library
 
 __all__ = [
-    "BLOCKS", "DEVICES", "FIRST", "LOADED", "PAGE", "READY", "RECEIVED", "REPLY", "REQUEST", "SEND",
-    "SIZE", "TALK", "Page", "Sent", "clock", "first_migration", "ground", "live", "nic", "page",
-    "ram_section", "section", "talk_library", "uart", "walk",
+    "BLOCKS", "DEVICES", "EOS", "FIRST", "LOADED", "PAGE", "READY", "RECEIVED", "REPLY", "REQUEST",
+    "SEND", "SIZE", "TALK", "Page", "Sent", "checkpoint", "clock", "devices", "first_migration",
+    "ground", "live", "name", "nic", "page", "pages", "ram_payload", "ram_section", "section",
+    "talk_library", "uart", "walk", "word",
 ]  # fmt: skip
 
 PAGE = 1024
