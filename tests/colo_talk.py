@@ -9,7 +9,7 @@ checkpoint's first page carries CONTINUE.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ __all__ = [
     "BLOCKS", "DEVICES", "EOS", "FIRST", "LOADED", "PAGE", "READY", "RECEIVED", "REPLY", "REQUEST",
     "SEND", "SIZE", "TALK", "Page", "Sent", "checkpoint", "clock", "devices", "first_migration",
     "ground", "live", "name", "nic", "page", "pages", "ram_payload", "ram_section", "section",
-    "talk_library", "uart", "walk", "word",
+    "talk_library", "uart", "walk", "walk_ram", "word",
 ]  # fmt: skip
 
 PAGE = 1024
@@ -166,25 +166,33 @@ def live(payload: bytes) -> bytes:
     return ram_section(payload) + b"\0"
 
 
-def walk(sent: bytes) -> Iterator[Page]:
+def walk_ram(data: bytes, pos: int, size: int = PAGE, block: str = "") -> tuple[list[Page], int]:
+    """The pages from `pos` on, and where their end mark ends. `size` is a page's; `block`: of the
+    last page before them, empty if they may hang on nothing.
+    """
+    found = []
+    while True:
+        item = int.from_bytes(data[pos : pos + 8], "big")
+        pos += 8
+        flags = item % size
+        if flags == EOS:
+            return found, pos
+        if not flags & CONTINUE:
+            length = data[pos]
+            block = data[pos + 1 : pos + 1 + length].decode()
+            pos += 1 + length
+        assert block, "the first page names no block"
+        length = {FULL_PAGE: size, ZERO: 1}[flags & ~CONTINUE]
+        found.append(Page(block, item - flags, data[pos : pos + length]))
+        pos += length
+
+
+def walk(sent: bytes) -> tuple[Page, ...]:
     """The pages of a checkpoint's live sections, which may hang on nothing before them."""
     assert sent[:5] == b"\3" + _RAM.to_bytes(4, "big")
-    pos, block = 5, ""
-    while True:
-        found = int.from_bytes(sent[pos : pos + 8], "big")
-        pos += 8
-        flags, address = found % PAGE, found - found % PAGE
-        if flags == EOS:
-            break
-        if not flags & CONTINUE:
-            size = sent[pos]
-            block = sent[pos + 1 : pos + 1 + size].decode()
-            pos += 1 + size
-        assert block, "the first page names no block"
-        size = {FULL_PAGE: PAGE, ZERO: 1}[flags & ~CONTINUE]
-        yield Page(block, address, sent[pos : pos + size])
-        pos += size
-    assert sent[pos:] == b"\x7e" + _RAM.to_bytes(4, "big") + b"\0"
+    found, end = walk_ram(sent, 5)
+    assert sent[end:] == b"\x7e" + _RAM.to_bytes(4, "big") + b"\0"
+    return tuple(found)
 
 
 # --- the talk -------------------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def test_the_last_page_of_a_block_is_good() -> None:
         for named in (True, False):
             before = Page(one.block, 0, b"\0")
             sent = taken(with_ram(items(page(before, named=True), page(one, named=named))))
-            assert list(walk(sent[4 : -len(GOOD.size + GOOD.devices)]))[-1] == one
+            assert walk(sent[4 : -len(GOOD.size + GOOD.devices)])[-1] == one
 
 
 def test_a_deflated_page_goes_on_as_it_came_and_names_its_block_if_it_is_the_first() -> None:
@@ -165,7 +165,7 @@ def test_a_checkpoint_stands_by_itself_whatever_came_before() -> None:
         assert isinstance(play, Play)
         sent = b"".join(play.checkpoint.wire())
         assert sent == GOOD.played
-        assert tuple(walk(sent[4 : 4 + len(GOOD.standing)])) == pages(2)
+        assert walk(sent[4 : 4 + len(GOOD.standing)]) == pages(2)
 
 
 def test_a_checkpoint_without_pages_changes_nothing_and_the_next_goes_on_from_before_it() -> None:
@@ -384,4 +384,4 @@ def test_every_checkpoint_of_the_talk_is_taken_and_sent_on_as_it_must_be() -> No
         session.from_secondary(RECEIVED + LOADED)
         assert isinstance(play, Play) and play.checkpoint.epoch == number == session.epoch
         assert b"".join(play.checkpoint.wire()) == one.played
-        assert tuple(walk(one.standing)) == pages(number)
+        assert walk(one.standing) == pages(number)
