@@ -16,7 +16,15 @@ from vmsc.colo.refusal import Refusal, refused
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.context import Started
 from vmsc.runtime.errors import CodecError
-from vmsc.stream.events import ENABLE_COLO, Command, Configuration, Message, Section, SectionKind
+from vmsc.stream.events import (
+    ENABLE_COLO,
+    Command,
+    Configuration,
+    Message,
+    Section,
+    SectionKind,
+)
+from vmsc.stream.events import Mark as StreamMark
 from vmsc.stream.ram import BlockList, Flag, RamFormat, read_item
 from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Phase, State
@@ -50,8 +58,15 @@ class Ground:
 
     def fresh_binding(self) -> Binding:
         """The binding, to be used without a trace on this one."""
-        sticky = {id_: dict(kept) for id_, kept in self.binding.sticky.items()}
-        return replace(self.binding, sticky=sticky)
+        own = self.binding
+        return replace(
+            own,
+            codecs={id_: (codec, dict(params)) for id_, (codec, params) in own.codecs.items()},
+            occurrences={at: list(ids) for at, ids in own.occurrences.items()},
+            sticky={id_: dict(kept) for id_, kept in own.sticky.items()},
+            names=dict(own.names),
+            passed=dict(own.passed),
+        )
 
 
 class FirstMigration:
@@ -78,13 +93,21 @@ class FirstMigration:
                 self._learn(piece)
         except CodecError as fault:
             raise refused(fault) from None
-        reader = self._arrivals.reader
-        if reader.state.phase is Phase.MESSAGES and reader.held:
+        if self._over:
+            reader = self._arrivals.reader
             raise Refusal(
                 "out-of-turn",
                 f"nothing expected from the primary before checkpoint-ready, found {reader.held}"
                 " bytes after the first migration",
             )
+
+    @property
+    def _over(self) -> bool:
+        """Whether there are bytes that are no more of it."""
+        reader = self._arrivals.reader
+        if not reader.held or reader.state.phase is not Phase.TAIL:
+            return reader.held > 0 and reader.state.phase is Phase.MESSAGES
+        return reader.waiting[0] != StreamMark.DESCRIPTION
 
     def ready(self) -> Ground:
         """The secondary has loaded it. Raises Refusal if it was not seen to its end."""
@@ -116,7 +139,7 @@ class FirstMigration:
     def _learn(self, piece: Piece) -> None:
         event = piece.event
         match event:
-            case Configuration():
+            case Configuration():  # the binding learns page size, target and capabilities
                 entry_of(piece, self._arrivals.binding, deep=False)
             case Command(number=number) if number == ENABLE_COLO:
                 self._colo = True
@@ -143,14 +166,19 @@ class FirstMigration:
                 f"enable-colo expected before section '{event.name}': turn the capability"
                 " 'x-colo' on, on the primary",
             )
+        if event.name == RAM and event.kind is SectionKind.FULL:
+            raise Refusal(
+                "bad-kind", f"at byte {event.offset}: RAM in live sections expected, found a full"
+                " section of it"
+            )  # fmt: skip
         entry = entry_of(piece, self._arrivals.binding, deep=event.name != RAM)
+        if entry.codec is None:
+            raise Refusal(
+                "unknown-section",
+                f"no description for section '{event.name}' version {event.version}: give its"
+                " schema with -s DIR or a plugin with -p FILE",
+            )
         if event.kind is SectionKind.FULL:
-            if entry.codec is None:
-                raise Refusal(
-                    "unknown-section",
-                    f"no description for section '{event.name}' version {event.version}: give its"
-                    " schema with -s DIR or a plugin with -p FILE",
-                )
             self._devices.append((event.id, event.name, event.instance, event.version))
             entry.value()
         elif event.name == RAM and event.kind is SectionKind.START:

@@ -113,7 +113,7 @@ class Applied:
 @dataclass(frozen=True)
 class Ended:
     """`epoch`: the checkpoint that the secondary is at, 0 being the first migration; None: it has
-    no whole state. `code` and `message` say why.
+    no whole state, or nothing tells which. `code` and `message` say why.
     """
 
     outcome: Outcome
@@ -235,8 +235,11 @@ class Session:
         return tuple(self._failed(code, message))
 
     def taken_over(self, code: str, message: str) -> Actions:
-        """Somebody else has ordered the secondary to take over."""
-        return tuple(self._end(Outcome.TAKEN_OVER, code, message, self.epoch))
+        """Somebody else has ordered the secondary to take over. In the middle of applying, nothing
+        tells what it is at.
+        """
+        epoch = None if self.applying else self.epoch
+        return tuple(self._end(Outcome.TAKEN_OVER, code, message, epoch))
 
     def refuse(self, code: str, message: str) -> Actions:
         """What the primary does beside its connection is not to be had with checkpoints."""

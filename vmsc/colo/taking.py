@@ -22,6 +22,7 @@ from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError
 from vmsc.stream.events import Eof, Message, Pages, Section, SectionKind
 from vmsc.stream.reader import Piece, StreamReader
+from vmsc.stream.state import Phase, SectionHeader
 
 __all__ = ["Taking"]
 
@@ -40,6 +41,11 @@ class _Making:
     device_size: int = 0
     announced: int | None = None  # the device state's size, as the primary says it
 
+    @property
+    def least(self) -> int:
+        """The bytes that it has at least: those that are here, or that are said to come."""
+        return self.size - self.device_size + max(self.device_size, self.announced or 0)
+
 
 class Taking:
     """Reads on where the first migration ended. `limit`: the bytes of one checkpoint.
@@ -51,7 +57,7 @@ class Taking:
         self.checkpoint: Checkpoint | None = None
         self._ground = ground
         self._binding = ground.fresh_binding()
-        self._reader = StreamReader(self._binding.measure, ground.state)
+        self._reader = StreamReader(self._measure, ground.state)
         self._limit = limit
         self._making = _Making(0, ground.block)
 
@@ -68,27 +74,41 @@ class Taking:
         try:
             for piece in self._reader.feed(data):
                 event = self._take(piece)
-                self._within_limit()
                 if event is not None:
                     yield event
+                self._within_limit(self._making.least)
         except CodecError as fault:
             raise refused(fault) from None
-        self._within_limit()
+        # Only now is what is held a part of what must come next: before, it may be anything.
+        reader = self._reader
+        if reader.held and reader.state.phase is Phase.LIVE:
+            self._within_limit(self._making.least + reader.held + reader.need)
 
-    def _within_limit(self) -> None:
+    def _within_limit(self, size: int) -> None:
         """Compare what is here, and what must come in any case, with the limit."""
-        making, reader = self._making, self._reader
-        size = making.size + reader.held
-        if making.announced is not None:
-            size = max(size, making.size - making.device_size + making.announced)
-        elif reader.held:
-            size += reader.need
+        making = self._making
         if size > self._limit:
             raise Refusal(
                 "max-checkpoint",
                 f"checkpoint {making.epoch} has {size} bytes or more, and the limit is"
                 f" {self._limit} (--max-checkpoint)",
             )
+
+    def _measure(self, header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
+        """The payload's end. A section that has no place here is refused by its header: its
+        payload is not waited for, nor measured as what it is not.
+        """
+        inside, wanted = self._reader.state.inside, "the end of a live section"
+        if inside:
+            numbers = (header.id, header.name, header.instance, header.version)
+            self._expect(header.offset, numbers)
+            wanted = "a full section"
+        elif header.kind is SectionKind.END and header.id in self._making.ended:
+            raise _refuse("doubled", header.offset, f"section '{header.name}' a second time")
+        if header.kind is not (SectionKind.FULL if inside else SectionKind.END):
+            found = f"{wanted} expected, found a {header.kind.name.lower()} of '{header.name}'"
+            raise _refuse("bad-kind", header.offset, found)
+        return self._binding.measure(header, buf, pos, final)
 
     def _take(self, piece: Piece) -> Event | None:
         event = piece.event
@@ -102,7 +122,7 @@ class Taking:
             case Section(inside=False) | Pages(inside=False):
                 self._live(event, piece)
             case Section():
-                self._device(event, piece)
+                self._device_piece(self._decoded(piece))
             case Eof(inside=False):
                 self._live_ended(piece)
                 return Mark.LIVE_ENDED
@@ -116,12 +136,6 @@ class Taking:
 
     def _live(self, event: Section | Pages, piece: Piece) -> None:
         making = self._making
-        if event.kind is not SectionKind.END:
-            kind = event.kind.name.lower()
-            found = f"the end of a live section expected, found a {kind} of '{event.name}'"
-            raise _refuse("bad-kind", event.offset, found)
-        if event.id in making.ended:
-            raise _refuse("doubled", event.offset, f"section '{event.name}' a second time")
         if event.name == RAM:
             taken = Taken(self._ram(event, piece))
         else:
@@ -153,8 +167,7 @@ class Taking:
 
     def _decoded(self, piece: Piece) -> Taken:
         entry = entry_of(piece, self._binding, deep=True)
-        if entry.codec is not None:
-            entry.value()
+        entry.value()
         return Taken(piece, entry)
 
     def _live_ended(self, piece: Piece) -> None:
@@ -164,14 +177,6 @@ class Taking:
             raise _refuse("missing", piece.event.offset, "section 'ram' expected, found the end")
         making.live.append(Taken(piece))
         making.size += len(piece.data)
-
-    def _device(self, event: Section, piece: Piece) -> None:
-        self._expect(event.offset, (event.id, event.name, event.instance, event.version))
-        if event.kind is not SectionKind.FULL:
-            kind = event.kind.name.lower()
-            found = f"a full section expected, found a {kind} of '{event.name}'"
-            raise _refuse("bad-kind", event.offset, found)
-        self._device_piece(self._decoded(piece))
 
     def _devices_ended(self, piece: Piece) -> None:
         self._expect(piece.event.offset, None)

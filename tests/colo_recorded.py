@@ -1,0 +1,79 @@
+"""A recorded COLO connection, taken apart by hand: the first migration, and checkpoints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from colo_talk import REQUEST, SEND, SIZE, Sent, name, walk_ram
+from recordings import record
+from streams_at_hand import library
+
+from vmsc.answers import open_answers
+from vmsc.colo.ground import FirstMigration, Ground
+
+__all__ = ["Recorded", "recorded"]
+
+_PAGE = 4096
+_CONTINUE = 0x20
+_RAM_END = 5 + 1  # a footer, and the end mark of the live sections
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """`checkpoints` are those that are whole; `ground` is what vmsc learns of `first`."""
+
+    first: bytes
+    checkpoints: tuple[Sent, ...]
+    ground: Ground
+
+
+def _first(stream: bytes) -> int:
+    """Where the first migration ends: after the JSON description."""
+    found = re.search(rb'\x00\x06(....)\{"page_size"', stream, re.DOTALL)
+    assert found is not None
+    return found.end(1) + int.from_bytes(found[1], "big")
+
+
+def _sent(stream: bytes, pos: int, block: str) -> tuple[Sent, int, str] | None:
+    """The checkpoint whose request is at `pos`, its end and its last block; None: it is cut."""
+    start = pos + 8
+    if len(stream) < start + 5:
+        return None
+    assert stream[pos : start + 1] == REQUEST + SEND + b"\3"
+    try:
+        pages, end = walk_ram(stream, start + 5, _PAGE, block)
+    except (IndexError, KeyError):  # cut within the pages
+        return None
+    end += _RAM_END
+    if stream[end : end + 4] != SIZE:
+        return None
+    live, devices = stream[start:end], end + 12
+    size = int.from_bytes(stream[end + 4 : devices], "big")
+    if len(stream) < devices + size:
+        return None
+    word = int.from_bytes(live[5:13], "big")
+    assert word & _CONTINUE, "the first page names its block by itself"
+    named = (word & ~_CONTINUE).to_bytes(8, "big") + name(pages[0].block)
+    standing = live[:5] + named + live[13:]
+    sent = Sent(live, stream[devices : devices + size], standing)
+    return sent, devices + size, pages[-1].block
+
+
+def _checkpoints(stream: bytes, pos: int, block: str) -> Iterator[Sent]:
+    while (found := _sent(stream, pos, block)) is not None:
+        sent, pos, block = found
+        yield sent
+
+
+@cache
+def recorded() -> Recorded:
+    stream = record("colo").stream
+    end = _first(stream)
+    first = FirstMigration(open_answers(None, library()))
+    first.feed(stream[:end])
+    ground = first.ready()
+    # Where the last page of the first migration lay is known by its name: all guests here have it.
+    return Recorded(stream[:end], tuple(_checkpoints(stream, end, "pc.ram")), ground)

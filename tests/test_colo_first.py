@@ -1,0 +1,101 @@
+"""The first migration through a session: passed on as it comes, and no byte after it."""
+
+from __future__ import annotations
+
+import pytest
+from colo_sessions import cuts, fed
+from colo_talk import (
+    EOS,
+    PAGE,
+    READY,
+    REPLY,
+    REQUEST,
+    clock,
+    first_migration,
+    ram_section,
+    section,
+    talk_library,
+    uart,
+    word,
+)
+
+from vmsc.answers import open_answers
+from vmsc.colo.session import Actions, Ended, Outcome, Session, ToPrimary, ToSecondary
+
+
+def first(wire: bytes) -> tuple[Session, bytes, Actions]:
+    """The session, what was passed on and what else there was, byte by byte."""
+    session = Session(open_answers(None, talk_library()))
+    passed, others = b"", []
+    for action in fed(session, cuts(wire, 0, 1)):
+        if isinstance(action, ToSecondary):
+            passed += bytes(action.data)
+        else:
+            others.append(action)
+    return session, passed, tuple(others)
+
+
+def test_the_first_migration_is_passed_on_as_it_comes_and_ends_with_ready() -> None:
+    wire = first_migration()
+    session, passed, others = first(wire)
+    assert passed == wire and others == () and not session.protected
+    found = session.from_secondary(READY)
+    assert found[-1] == ToPrimary(READY) and session.protected and session.epoch == 0
+
+
+BAD_FIRST = {
+    "multifd's magic": (b"\x11\x22\x33\x44\0\0\0\1" + bytes(40), "bad-magic"),
+    "a web browser": (b"GET / HTTP/1.1\r\n", "bad-magic"),
+    "no enable-colo": (first_migration(colo=b""), "no-colo"),
+    "a device that nobody knows": (
+        first_migration(sections=section(4, 3, "mystery", b"\1")), "unknown-section"),
+    "RAM as a device": (
+        first_migration(sections=section(4, 9, "ram", word(EOS), version=4)), "bad-kind"),
+    "a broken law": (first_migration(sections=uart(0, 1000)), "law"),
+    "a request before ready": (first_migration() + REQUEST, "out-of-turn"),
+    "a request without a description": (
+        first_migration(sections=clock(0), described=b"") + REQUEST, "out-of-turn"),
+    "bytes after the end": (first_migration() + b"more", "out-of-turn"),
+    "a reply": (first_migration() + REPLY, "out-of-turn"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wire", "code"), BAD_FIRST.values(), ids=BAD_FIRST)
+def test_what_is_no_migration_into_colo_is_refused(wire: bytes, code: str) -> None:
+    session, passed, others = first(wire)
+    if not others:  # what cannot be read waits for a description
+        others = session.from_secondary(READY)
+    assert len(others) == 1
+    end = others[0]
+    assert isinstance(end, Ended), others
+    assert (end.outcome, end.code, end.epoch) == (Outcome.REFUSED, code, None), end
+    assert wire.startswith(passed) and not session.protected
+
+
+def test_nothing_after_the_first_migration_is_passed_on() -> None:
+    for whole in (first_migration(), first_migration(sections=clock(0), described=b"")):
+        for more in (REQUEST, b"\0", b"\0\0\0\1\0"):
+            _, passed, others = first(whole + more)
+            assert passed == whole and len(others) == 1
+
+
+def test_parameters_that_nothing_tells_are_named_when_the_secondary_is_ready() -> None:
+    session, _, others = first(first_migration(described=b""))
+    assert others == ()
+    (end,) = session.from_secondary(READY)
+    assert isinstance(end, Ended) and (end.outcome, end.code) == (Outcome.REFUSED, "param")
+    assert "'rings'" in end.message and "--param" in end.message
+
+
+def test_a_secondary_that_is_ready_too_early_is_not_believed() -> None:
+    wire = first_migration()
+    for size, code in ((0, "unread"), (4, "unread"), (100, "unread"), (len(wire) - 1, "param")):
+        session, _, _ = first(wire[:size])
+        (end,) = session.from_secondary(READY)
+        assert isinstance(end, Ended) and (end.outcome, end.code) == (Outcome.REFUSED, code)
+
+
+def test_deltas_are_refused_in_the_first_migration_too() -> None:
+    delta = ram_section(word(PAGE | 0x40 | 0x20) + b"\1\0\3\0\1\5" + word(EOS), kind=2)
+    _, _, (end,) = first(first_migration(sections=delta))
+    assert isinstance(end, Ended) and end.code == "xbzrle"
