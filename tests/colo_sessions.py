@@ -14,7 +14,7 @@ __all__ = ["applied", "begun", "cuts", "fed", "ways"]
 
 def applied(session: Session) -> None:
     """Let the session take a good checkpoint, so that there is one before the bad one."""
-    assert [type(a) for a in session.from_primary(REQUEST)] == [ToPrimary]
+    assert session.from_primary(REQUEST)[0] == ToPrimary(REPLY)
     found = session.from_primary(TALK[0].wire)
     assert found[-1] == ToSecondary(REQUEST)
     found = session.from_secondary(REPLY) + session.from_secondary(RECEIVED + LOADED)

@@ -43,6 +43,7 @@ from vmsc.colo.session import (
     Outcome,
     Play,
     Proven,
+    Requested,
     Session,
     ToPrimary,
     ToSecondary,
@@ -58,7 +59,7 @@ def refusal(wire: bytes, limit: int = 1 << 20) -> Ended:
     found = []
     for pieces in ways(REQUEST + wire):
         actions = fed(begun(limit), pieces)
-        assert [type(a) for a in actions] == [ToPrimary, Ended], actions
+        assert [type(a) for a in actions] == [ToPrimary, Requested, Ended], actions
         found.append(actions[-1])
     last = found[-1]
     assert isinstance(last, Ended) and last.outcome is Outcome.REFUSED and last.epoch == 1
@@ -74,7 +75,7 @@ def taken(wire: bytes, limit: int = 1 << 20) -> bytes:
     for pieces in ways(REQUEST + wire):
         session = begun(limit)
         actions = fed(session, pieces)
-        assert [type(a) for a in actions] == [ToPrimary, Proven, ToSecondary], actions
+        assert [type(a) for a in actions] == [ToPrimary, Requested, Proven, ToSecondary], actions
         (play,) = session.from_secondary(REPLY)
         assert isinstance(play, Play)
         sent.append(b"".join(play.checkpoint.wire()))
@@ -367,7 +368,7 @@ def test_what_the_primary_says_while_a_checkpoint_is_applied_ends_it_after_that(
     for pieces in ways(REQUEST + GOOD.wire + said):
         session = begun()
         actions = fed(session, pieces)
-        assert [type(a) for a in actions] == [ToPrimary, Proven, ToSecondary]
+        assert [type(a) for a in actions] == [ToPrimary, Requested, Proven, ToSecondary]
         answers = [session.from_secondary(said) for said in (REPLY, RECEIVED, LOADED)]
         found = [action for some in answers for action in some]
         assert not [a for a in found if isinstance(a, ToPrimary)]
