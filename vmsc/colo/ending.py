@@ -119,17 +119,24 @@ async def _fenced(command: str) -> str | None:
 async def _wait(hands: Hands) -> int:
     """Keep the secondary's connection until somebody orders something."""
     hands.options.say("waiting for an operator; SIGTERM ends the guard")
+    closed: Closed | None = None
     while True:
-        match await hands.inputs.get():
+        try:
+            async with asyncio.timeout(None if closed is None else LINGER):
+                found = await hands.inputs.get()
+        except TimeoutError:
+            assert closed is not None
+            hands.options.say(f"the secondary: {closed.why}")
+            return WRONG
+        match found:
             case Stop():
                 return GOOD
             case Exit(reason="request"):
                 hands.options.tell("failover")
                 hands.options.say("the secondary was ordered to take over")
                 return GOOD
-            case Closed(side=Side.SECONDARY, why=why):
-                hands.options.say(f"the secondary: {why}")
-                return WRONG
+            case Closed(side=Side.SECONDARY):  # its QMP may still say why
+                closed = found
 
 
 async def _quoted(ended: Ended, hands: Hands) -> list[str]:
