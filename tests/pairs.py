@@ -1,9 +1,9 @@
-"""Two real QEMUs in COLO, alone or with a guard before the secondary, and what can go wrong between.
+"""Two real QEMUs in COLO, alone or with a guard before the secondary, and what goes wrong between.
 
 The guest counts in two places of its memory and in its RTC's CMOS, always in this order: a, the
-CMOS, b. So at any moment b <= a <= b + 1, and each of the CMOS's bytes is that of a or of b: the law
-of a state that is whole. The guest itself looks, each turn before it counts, whether the CMOS has
-b's bytes, and counts the times it has not: so a state made of two checkpoints shows later on, too.
+CMOS, b. So at any moment b <= a <= b + 1, and each of the CMOS's bytes is that of a or of b: the
+law of a state that is whole. Before it writes a byte of the CMOS, the guest looks whether b's is
+there, and counts the times it is not: so a state made of two checkpoints shows later on, too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from vmsc.stream.ram import Page, RamFormat, walk_ram
 __all__ = ["Count", "Guard", "Link", "Pair", "guarded", "kept_counts", "pair", "witness_guest"]
 
 A, B, TORN = 0x0600, 0x0604, 0x0608
-_REGISTERS = (0x50, 0x51)  # of the CMOS; the firmware has no use for them
+# Of the CMOS, and which byte of the counts each has; the firmware has no use for them. They are
+# more than one, so that a state taken between a look and a write shows in the others.
+_REGISTERS = ((0x50, 0), (0x51, 1), (0x52, 0), (0x53, 1))
 _ARGS = ("-nodefaults", "-vga", "std")
 VMSC = Path(sys.executable).parent / "vmsc"
 
@@ -40,20 +42,19 @@ def witness_guest(pages: int = 64) -> bytes:
     setup = b""
     for place in (B, TORN):
         setup += b"\x66\xc7\x06" + place.to_bytes(2, "little") + bytes(4)  # mov dword [place], 0
-    turn = b""
-    for place, register in enumerate(_REGISTERS):
-        setup += _select(register) + bytes.fromhex("30c0 e671")  # xor al, al; out 0x71, al
-        turn += _select(register) + b"\xe4\x71"  # in al, 0x71
-        turn += b"\x3a\x06" + (B + place).to_bytes(2, "little")  # cmp al, [B+]
-        turn += b"\x74\x05\x66\xff\x06" + TORN.to_bytes(2, "little")  # je +5; inc dword [TORN]
-    turn += bytes.fromhex(
+    turn = bytes.fromhex(
         "0f20c0"            # mov eax, cr0
         "6635 00000100"     # xor eax, WP: QEMU forgets its TLB, and sees each page change
         "0f22c0"            # mov cr0, eax
         "66ff06 0006"       # inc dword [A]
     )  # fmt: skip
-    for place, register in enumerate(_REGISTERS):
-        turn += _select(register) + b"\xa0" + (A + place).to_bytes(2, "little") + b"\xe6\x71"  # mov al, [A+]; out 0x71
+    for register, byte in _REGISTERS:
+        select = b"\xb0" + bytes([register]) + b"\xe6\x70"  # mov al, register; out 0x70, al
+        setup += select + bytes.fromhex("30c0 e671")  # xor al, al; out 0x71, al
+        turn += select + b"\xe4\x71"  # in al, 0x71
+        turn += b"\x3a\x06" + (B + byte).to_bytes(2, "little")  # cmp al, [B+]
+        turn += b"\x74\x05\x66\xff\x06" + TORN.to_bytes(2, "little")  # je +5; inc dword [TORN]
+        turn += b"\xa0" + (A + byte).to_bytes(2, "little") + b"\xe6\x71"  # mov al, [A+]; out
     turn += b"\x66\xff\x06" + B.to_bytes(2, "little")  # inc dword [B]
     if pages:
         turn += b"\xbb\x00\x10"  # mov bx, 0x1000
@@ -61,10 +62,6 @@ def witness_guest(pages: int = 64) -> bytes:
         page += b"\x81\xfb" + (0x1000 + 0x100 * pages).to_bytes(2, "little")  # cmp bx, ...
         turn += page + b"\x72" + _back(page)[1:]  # jb page
     return _sector(_START + setup + turn + _far(turn))
-
-
-def _select(register: int) -> bytes:  # mov al, register; out 0x70, al
-    return b"\xb0" + bytes([register]) + b"\xe6\x70"
 
 
 def _far(code: bytes) -> bytes:  # jmp near to the start of `code`, right after it
@@ -83,8 +80,9 @@ class Count:
     @property
     def whole(self) -> bool:
         """Whether the law holds."""
-        pairs = zip(self.cmos, self.a.to_bytes(4, "little"), self.b.to_bytes(4, "little"))
-        good = all(byte in (one, other) for byte, one, other in pairs)
+        one, other = (count.to_bytes(4, "little") for count in (self.a, self.b))
+        pairs = zip(self.cmos, _REGISTERS)
+        good = all(found in (one[byte], other[byte]) for found, (_, byte) in pairs)
         return good and self.torn == 0 and (self.a - self.b) % (1 << 32) in (0, 1)
 
 
@@ -93,7 +91,7 @@ def counted(qemu: Qemu) -> Count:
     qemu.command("stop")
     memory = qemu.memory(A, 12)
     cmos = []
-    for register in _REGISTERS:
+    for register, _ in _REGISTERS:
         qemu.hmp(f"o /b 0x70 {register:#x}")
         cmos.append(int(qemu.hmp("i /b 0x71").split("=")[1], 16))
     return Count(*_words(memory), bytes(cmos))
@@ -108,8 +106,9 @@ def _words(memory: bytes) -> list[int]:
 
 @dataclass
 class Trouble:
-    """At byte `offset` of what the primary sends in checkpoint `epoch` after its vmstate-send:
-    `cut`, `stall`, or `change` of that byte. `after`: the offset counts from where this text ends.
+    """At byte `offset` of what the primary sends in checkpoint `epoch`: `cut`, `stall`, `change` of
+    that byte, or `part`, which ends the primary's side alone. `after`: the offset counts from where
+    these bytes end, first.
     """
 
     epoch: int
@@ -128,6 +127,7 @@ class Link:
     happened: threading.Event = field(default_factory=threading.Event)
     replies: int = 0
     ends: list[socket.socket] = field(default_factory=list)
+    said: bytearray = field(default_factory=bytearray)  # all that the primary has sent
     _sent: bytearray = field(default_factory=bytearray)  # of this checkpoint
 
     def cut(self) -> None:
@@ -137,6 +137,7 @@ class Link:
 
     def passes(self, data: bytes) -> bytes | None:
         """What of it goes on; None: nothing more, ever."""
+        self.said += data
         trouble = self.trouble
         if trouble is None or self.replies != trouble.epoch or self.happened.is_set():
             return data
@@ -166,6 +167,8 @@ def _forward(link: Link, source: socket.socket, target: socket.socket) -> None:
                 target.sendall(link._cut_short)
                 if link.trouble.what == "cut":
                     link.cut()
+                if link.trouble.what == "part":
+                    source.shutdown(socket.SHUT_RDWR)
                 return
             if link.rate:
                 time.sleep(len(passed) / link.rate)
@@ -344,12 +347,13 @@ class Guard:
 
 
 @contextmanager
-def guarded(pair: Pair, port: int, *options: object) -> Iterator[tuple[Guard, int]]:
+def guarded(
+    pair: Pair, port: int, *options: object, qmp: bool = True
+) -> Iterator[tuple[Guard, int]]:
     """A guard before the secondary, which waits at `port`; where the primary is to migrate to."""
-    command = [
-        VMSC, "guard", "--listen", "127.0.0.1:0", "--secondary", f"127.0.0.1:{port}",
-        "--qmp", pair.qmp("secondary"), *options,
-    ]  # fmt: skip
+    command = [VMSC, "guard", "--secondary", f"127.0.0.1:{port}", "--listen", "127.0.0.1:0"]
+    command += ["--qmp", pair.qmp("secondary")] if qmp else []
+    command += options
     folder = pair.folder
     with (folder / "guard.out").open("wb") as out, (folder / "guard.err").open("wb") as err:
         process = subprocess.Popen(

@@ -150,23 +150,124 @@ def test_with_the_guard_trouble_leaves_the_secondary_whole(both: Pair, name: str
         assert taken_over(both).a >= least.a
 
 
-def seen(both: Pair) -> dict[str, object]:
-    """What an operator sees of a plain pair some time after its trouble, and after a failover."""
-    found: dict[str, object] = {}
+# What an operator sees of two QEMUs alone, after the same, and once he has ordered a failover.
+WHOLE, TORN, DEAF, GONE = "whole", "torn", "its QMP does not answer", "its process has ended"
+PLAIN = {
+    "cut in RAM": WHOLE,
+    "cut in the device state": WHOLE,
+    "stall in RAM": DEAF,
+    "stall in the device state": WHOLE,
+    "a version that the secondary does not load": TORN,
+    "a size of terabytes": GONE,
+}
+
+
+def seen(both: Pair) -> str:
+    both.secondary.timeout = 5
     try:
-        found["status"] = both.secondary.status()
         both.failover()
-        found["whole"] = counted(both.secondary).whole
-    except QemuError as error:
-        found["error"] = str(error)
-    return found
+        return WHOLE if counted(both.secondary).whole else TORN
+    except QemuError:
+        return DEAF if both.secondary.process.poll() is None else GONE
 
 
-def plain(both: Pair, name: str) -> dict[str, object]:
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if w in (TORN, DEAF) else SOAK) for n, w in PLAIN.items()]
+)
+def test_without_it_the_same_trouble_shows_in_the_secondary(both: Pair, name: str) -> None:
     with linked(both.waits()) as link:
         link.trouble = TROUBLES[name]
         both.protect(link.port)
         assert link.happened.wait(30)
-        time.sleep(2)
-        both.secondary.timeout = 5
-        return seen(both)
+        time.sleep(1)
+        assert seen(both) == PLAIN[name]
+
+
+@pytest.mark.parametrize("seed", some(0, 5))
+def test_without_it_a_killed_primary_leaves_a_whole_secondary(both: Pair, seed: int) -> None:
+    with linked(both.waits()) as link:
+        both.protect(link.port)
+        eventually(lambda: link.replies > 3, "checkpoints")
+        time.sleep(random.Random(seed).uniform(0, 0.5))
+        both.primary.process.kill()
+        assert seen(both) == WHOLE
+
+
+@SOAK
+def test_without_it_too_a_killed_secondary_lets_the_primary_carry_on(both: Pair) -> None:
+    both.protect(both.waits())
+    both.secondary.process.kill()
+    time.sleep(2)
+    before = both.primary.counter()
+    eventually(lambda: both.primary.counter() > before, "count that goes on")
+
+
+# --- the third outcome ----------------------------------------------------------------------------
+
+
+def test_a_whole_checkpoint_that_the_secondary_does_not_load_is_apply_failed(both: Pair) -> None:
+    """The damage is done behind the guard, so that nothing before the secondary can see it."""
+    with ExitStack() as stack:
+        link = stack.enter_context(linked(both.waits()))
+        link.trouble = TROUBLES["a version that the secondary does not load"]
+        log = both.secondary.folder / "stderr"
+        options = ("--primary-qmp", both.qmp("primary"), "--secondary-log", log)
+        guard, port = stack.enter_context(guarded(both, link.port, *options))
+        both.protect(port)
+        assert guard.ends() == 1
+        ended = guard.named("ended")[0]
+        assert (ended["outcome"], ended["reason"], ended["epoch"]) == (
+            "apply-failed", "colo-exit", None,
+        )  # fmt: skip
+        assert "the secondary says: qemu-system-x86_64: savevm: unsupported version" in guard.said
+    assert both.secondary.process.wait(10) == 0  # it was quit
+    eventually(lambda: both.primary.status() == "running", "primary that goes on alone")
+
+
+def test_without_qmp_a_failed_load_is_found_by_the_timeout(both: Pair) -> None:
+    with ExitStack() as stack:
+        link = stack.enter_context(linked(both.waits()))
+        link.trouble = TROUBLES["a version that the secondary does not load"]
+        options = ("--timeout", 1)
+        guard, port = stack.enter_context(guarded(both, link.port, *options, qmp=False))
+        both.protect(port)
+        assert guard.ends() == 1
+        ended = guard.named("ended")[0]
+        assert (ended["outcome"], ended["reason"]) == ("apply-failed", "silent")
+        assert "must not take over" in guard.said and "may be stopped" in guard.said
+    assert both.secondary.process.poll() is None
+
+
+# --- what cannot be protected ---------------------------------------------------------------------
+
+
+def test_multifd_is_refused_by_its_name(both: Pair) -> None:
+    for qemu in (both.primary, both.secondary):
+        qemu.allow(["multifd"])
+    with guarded(both, both.waits()) as (guard, port):
+        both.primary.allow(["x-colo"])
+        both.primary.command("migrate", uri=f"tcp:127.0.0.1:{port}")
+        assert guard.ends() == 1
+        assert guard.named("ended")[0]["reason"] == "multifd"
+    eventually(lambda: both.primary.status() == "running", "primary that runs on")
+
+
+def test_a_migration_that_is_not_colo_is_refused(both: Pair) -> None:
+    both.primary.command("migrate-set-parameters", **{"max-bandwidth": 1 << 18})
+    with guarded(both, both.waits()) as (guard, port):
+        both.primary.command("migrate", uri=f"tcp:127.0.0.1:{port}")
+        assert guard.ends() == 1
+        assert guard.named("ended")[0]["reason"] == "no-colo"
+    eventually(lambda: both.primary.status() == "running", "primary that runs on")
+
+
+def test_xbzrle_is_refused_by_its_name(both: Pair) -> None:
+    for qemu in (both.primary, both.secondary):
+        qemu.allow(["xbzrle"])
+    with guarded(both, both.waits()) as (guard, port):
+        both.primary.allow(["x-colo"])
+        limits = {"max-bandwidth": 1 << 22, "downtime-limit": 50, "x-checkpoint-delay": 100}
+        both.primary.command("migrate-set-parameters", **limits)
+        both.primary.command("migrate", uri=f"tcp:127.0.0.1:{port}")
+        assert guard.ends(60) == 1
+        assert guard.named("ended")[0]["reason"] == "xbzrle"
