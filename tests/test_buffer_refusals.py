@@ -199,7 +199,7 @@ def test_readers_of_one_channel_refuse_several_by_name() -> None:
 def test_commands_refuse_several_channels_and_say_the_way_out(command: str, tmp_path: Path) -> None:
     file = tmp_path / "main.vmsf"
     file.write_bytes(GOOD[0])
-    more = ["-o", tmp_path / "out"] if command == "unframe" else []
+    more: list[str | Path] = ["-o", tmp_path / "out"] if command == "unframe" else []
     done = run_vmsc(command, file, *more)
     assert done.status == 1
     assert "checkpoint 7 comes over 2 side channels as well" in done.err

@@ -210,20 +210,21 @@ class Assembly:
             raise _refuse("limit", message, offset, channel)
 
     def _check_place(self, frame: Frame, offset: int, channel: int) -> None:
-        kind, name = frame.kind, label(frame.kind)
-        first, last = _OF_MAIN if channel == MAIN else _OF_SIDE
-        if kind in (_OF_SIDE if channel == MAIN else _OF_MAIN):
-            where = "the main channel" if channel == MAIN else "a side channel"
-            message = f"a {name} frame on {where}, which goes from {label(first)} to {label(last)}"
-            raise _refuse("bad-channel", message, offset, channel)
+        kind, main = frame.kind, channel == MAIN
+        first, last = _OF_MAIN if main else _OF_SIDE
         share = self._shares.get(channel)
+        if kind in (_OF_SIDE if main else _OF_MAIN):
+            where = "the main channel" if main else "a side channel"
+            goes = f"which goes from {label(first)} to {label(last)}"
+            message = f"a {label(kind)} frame on {where}, {goes}"
+            raise _refuse("bad-channel", message, offset, channel)
         if share is None and kind != first:
-            code = "no-begin" if channel == MAIN else "no-part"
-            raise _refuse(code, f"{label(first)} expected, found {name}", offset, channel)
+            message = f"{label(first)} expected, found {label(kind)}"
+            raise _refuse("no-begin" if main else "no-part", message, offset, channel)
         if share is not None and kind == first:
-            code, what = ("no-commit", "checkpoint") if channel == MAIN else ("no-end", "part")
-            message = f"{name} within {what} {share.epoch}, which has no {label(last)}"
-            raise _refuse(code, message, offset, channel)
+            what = f"{'checkpoint' if main else 'part'} {share.epoch}, which has no {label(last)}"
+            message = f"{label(kind)} within {what}"
+            raise _refuse("no-commit" if main else "no-end", message, offset, channel)
 
     # --- a whole frame ----------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ __all__ = [
     "FORMAT",
     "HEADER_SIZE",
     "MAGIC",
+    "NAME_SIZE_AT",
     "NO_DIGEST",
     "NO_LIMITS",
     "Frame",
@@ -56,6 +57,7 @@ FLAGS = SKIPPABLE | FOOTER
 _FIELDS = struct.Struct(">4sBBHQIIII8sBBHI")
 _CRC = struct.Struct(">I")
 HEADER_SIZE = _FIELDS.size + _CRC.size
+NAME_SIZE_AT = 41
 
 
 class Kind(IntEnum):
@@ -161,23 +163,22 @@ def _unfit(frame: Frame, length: int) -> tuple[str, str] | None:
         if frame.skippable:
             return None
         return "unknown-frame", f"unknown frame kind {frame.kind}, which may not be skipped"
-    called = label(kind)
     if frame.skippable:
-        return "bad-frame", f"a {called} frame says that it may be skipped"
+        return "bad-frame", f"a {label(kind)} frame says that it may be skipped"
     lengths = _LENGTHS.get(kind, _ANY_LENGTH)
     if length not in lengths:
         between = " to " if isinstance(lengths, range) else " or "
         wanted = between.join(map(str, dict.fromkeys((lengths[0], lengths[-1]))))
-        return "bad-frame", f"{wanted} bytes of {called} payload expected, found {length}"
+        return "bad-frame", f"{wanted} bytes of {label(kind)} payload expected, found {length}"
     if kind in _OF_SECTIONS:
         if not 1 <= frame.type <= 4:
             return "bad-frame", f"section type 1 to 4 expected, found {frame.type}"
         if not frame.name:
-            return "bad-frame", f"a {called} frame without a name"
+            return "bad-frame", f"a {label(kind)} frame without a name"
         if kind is not Kind.SECTION and frame.digest != NO_DIGEST:
-            return "bad-frame", f"a {called} frame has no digest, found {frame.digest.hex()}"
+            return "bad-frame", f"a {label(kind)} frame has no digest, found {frame.digest.hex()}"
     elif frame != Frame(frame.kind, frame.payload):
-        return "bad-frame", f"a {called} frame with the name or the numbers of a section"
+        return "bad-frame", f"a {label(kind)} frame with the name or the numbers of a section"
     return None
 
 

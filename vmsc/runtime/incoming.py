@@ -7,7 +7,6 @@ not looked at. Offsets are those of the channel's input; cutting makes no differ
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.runtime.frame import (
     HEADER_SIZE,
+    NAME_SIZE_AT,
     Frame,
     Header,
     Limits,
@@ -27,6 +27,7 @@ from vmsc.runtime.frame import (
 
 __all__ = ["Arrived", "Incoming", "advance"]
 
+_NONE = memoryview(b"")
 _SMALL = 1 << 16  # bytes of a payload that is rather copied than kept as it grew
 
 
@@ -48,7 +49,8 @@ class Incoming:
         self.channel = channel
         self.need = HEADER_SIZE
         self._start = 0  # the input's offset of the frame that is being read
-        self._pieces: deque[memoryview] = deque()  # not looked at
+        self._piece = _NONE  # not looked at, and neither is what came later
+        self._later = bytearray()
         self._head = bytearray()
         self._header: Header | None = None
         self._body = bytearray()
@@ -56,7 +58,7 @@ class Incoming:
     @property
     def unread(self) -> int:
         """Bytes that were not looked at."""
-        return sum(map(len, self._pieces))
+        return len(self._piece) + len(self._later)
 
     @property
     def held(self) -> int:
@@ -77,8 +79,10 @@ class Incoming:
 
     def feed(self, data: Buffer) -> None:
         """More bytes. They are copied, unless they are `bytes`, which no one can change."""
-        if len(data):
-            self._pieces.append(memoryview(bytes(data)))
+        if self.unread:
+            self._later += data
+        else:
+            self._piece = memoryview(bytes(data))
 
     def next(self, limits: Limits, admit: Callable[[Header, int, int], None]) -> Arrived | None:
         """The next frame, if all of it is here. `admit` gets its header, its size and its offset
@@ -113,25 +117,27 @@ class Incoming:
         return self._located(Truncated(self.need, offset=self.offset, path=place))
 
     def _next_header(self, limits: Limits) -> Header | None:
-        while True:
-            try:
-                return read_header(self._head, 0, limits)[0]
-            except Truncated as error:
-                self.need = error.need
-                if not self._pieces:
-                    return None
-                self._fill(self._head, len(self._head) + error.need)
-            except DecodeError as error:
-                error.offset += self._start
-                raise self._located(error) from None
+        # What is here of the header and of the name, as far as an unproven header says how long
+        # that is: to be read at once, or found too short by the reader, which believes nothing.
+        if self._fill(self._head, HEADER_SIZE):
+            self._fill(self._head, HEADER_SIZE + self._head[NAME_SIZE_AT])
+        try:
+            return read_header(self._head, 0, limits)[0]
+        except Truncated as error:
+            self.need = error.need
+            return None
+        except DecodeError as error:
+            error.offset += self._start
+            raise self._located(error) from None
 
     def _fill(self, into: bytearray, size: int) -> bool:
         """Move unread bytes until there are `size` of them; whether there are."""
-        while (missing := size - len(into)) > 0 and self._pieces:
-            piece = self._pieces.popleft()
-            into += piece[:missing]
-            if len(piece) > missing:
-                self._pieces.appendleft(piece[missing:])
+        while (missing := size - len(into)) > 0 and self.unread:
+            if not self._piece:
+                self._piece, self._later = memoryview(self._later), bytearray()
+            into += self._piece[:missing]
+            # An empty view would hold on to the piece.
+            self._piece = self._piece[missing:] if len(self._piece) > missing else _NONE
         self.need = missing if missing > 0 else HEADER_SIZE
         return missing <= 0
 
