@@ -9,11 +9,15 @@ from __future__ import annotations
 import hashlib
 import struct
 import sys
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Checkpoint", "Frame", "Item", "Refused", "Truncated", "crc32c", "read_file", "walk"]
+__all__ = [
+    "Checkpoint", "Frame", "Item", "Refused", "Truncated", "crc32c", "read_channels", "read_file",
+    "walk",
+]  # fmt: skip
 
 
 class Refused(Exception):
@@ -47,7 +51,7 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
-BEGIN, COMMIT, SECTION, OPAQUE, RAM = 1, 2, 3, 4, 5
+BEGIN, COMMIT, SECTION, OPAQUE, RAM, PART, PART_END = 1, 2, 3, 4, 5, 13, 14
 LENGTHS: dict[int, Container[int]] = {  # 2
     BEGIN: range(8, 2**64),
     COMMIT: (56,),
@@ -61,8 +65,11 @@ LENGTHS: dict[int, Container[int]] = {  # 2
     10: range(2**32),
     11: range(2**64),
     12: (4, 12),
+    PART: (12,),
+    PART_END: (60,),
 }
 PAYLOAD_LIMIT, BYTES_LIMIT, FRAMES_LIMIT, DEPTH_LIMIT = 2**30, 2**40, 2**20, 64  # 4, 6
+CHANNELS_LIMIT = 255  # 6
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ class Checkpoint:
     epoch: int
     context: tuple[tuple[int, bytes], ...]
     frames: tuple[Frame, ...]
+    parts: tuple[tuple[Frame, ...], ...] = ()
 
 
 def _check(good: bool, code: str, offset: int) -> None:
@@ -139,9 +147,9 @@ def _read_context(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
         kind, length = struct.unpack(">BI", data[pos : pos + 5])
         content = data[pos + 5 : pos + 5 + length]
         _check(len(content) == length, "bad-context", at + pos)
-        _check(kind in (1, 2) or kind >= 128, "bad-context", at + pos)
-        if kind in (1, 2):
-            key = _check_started(content) if kind == 1 else _check_parameter(content)
+        _check(kind in (1, 2, 3) or kind >= 128, "bad-context", at + pos)
+        if kind in (1, 2, 3):
+            key = (_check_started, _check_parameter, _check_channels)[kind - 1](content)
             _check(key is not None and (kind, key) not in seen, "bad-context", at + pos)
             seen.add((kind, key))
             yield kind, content
@@ -165,39 +173,133 @@ def _check_parameter(content: bytes) -> bytes | None:
     return content[:pos]
 
 
-def _read_checkpoint(data: bytes, start: int) -> tuple[Checkpoint, int]:
-    """3"""
-    epoch: int | None = None
+def _check_channels(content: bytes) -> bytes | None:
+    return b"channels" if len(content) == 4 and any(content) else None
+
+
+@dataclass
+class Share:
+    """3: what one channel has of a checkpoint; `first` and `last` are the payloads of its first
+    and last frame, `end` is all of the last one.
+    """
+
+    first: bytes = b""
+    last: bytes = b""
+    last_at: int = 0
+    end: bytes = b""
     context: tuple[tuple[int, bytes], ...] = ()
-    frames: list[Frame] = []
-    between = 0
-    heads = hashlib.sha256()
+    frames: list[Frame] = field(default_factory=list)
+    between: int = 0
+    size: int = 0
+    heads: Any = field(default_factory=hashlib.sha256)
+
+    @property
+    def epoch(self) -> int:
+        return int.from_bytes(self.first[:8], "big")
+
+    @property
+    def channel(self) -> int:
+        return int.from_bytes(self.first[8:12], "big")
+
+
+def _check_place(kind: int, main: bool, begun: bool, at: int) -> None:
+    first = BEGIN if main else PART
+    _check(kind not in ((PART, PART_END) if main else (BEGIN, COMMIT)), "bad-channel", at)
+    _check(begun or kind == first, "no-begin" if main else "no-part", at)
+    _check(not begun or kind != first, "no-commit" if main else "no-end", at)
+
+
+def _read_share(data: bytes, start: int, main: bool, most: int, before: Sequence[Share]) -> Share:
+    """3: from BEGIN to COMMIT, or from PART to PART-END. `most` is how many side channels there
+    may be; `before` was read of the same checkpoint.
+    """
+    share = Share()
     at = start
     while True:
         frame, body, length, checksum = _read_header(data, at)
-        _check(epoch is not None or frame.kind == BEGIN, "no-begin", at)
-        _check(epoch is None or frame.kind != BEGIN, "no-commit", at)
+        _check_place(frame.kind, main, share.first != b"", at)
         end = body + length
-        _check(end - start <= BYTES_LIMIT, "limit", at)
-        _check(frame.kind in (BEGIN, COMMIT) or between < FRAMES_LIMIT, "limit", at)
+        size = sum(one.size + len(one.end) for one in before) + end - start
+        _check(size <= BYTES_LIMIT, "limit", at)
+        count = sum(one.between + 2 for one in before if one.channel) + share.between
+        _check(frame.kind in (BEGIN, COMMIT, PART) or count < FRAMES_LIMIT, "limit", at)
         if len(data) < end:
             raise Truncated(len(data))
         payload = data[body:end]
         _check(crc32c(payload) == checksum, "bad-checksum", body)
-        if frame.kind == COMMIT:
-            assert epoch is not None
-            agreed = struct.pack(">QQQ", epoch, between, at - start) + heads.digest()
-            _check(payload == agreed, "bad-commit", body)
-            return Checkpoint(epoch, context, tuple(frames)), end
-        heads.update(data[at:body])
-        if frame.kind == BEGIN:
-            epoch = int.from_bytes(payload[:8], "big")
-            context = tuple(_read_context(payload[8:], body + 8))
+        if frame.kind in (COMMIT, PART_END):
+            share.last, share.last_at, share.end = payload, body, data[at:end]
+            return share
+        share.heads.update(data[at:body])
+        share.size += end - at
+        if frame.kind in (BEGIN, PART):
+            share.first = payload
+            if main:
+                share.context = tuple(_read_context(payload[8:], body + 8))
+                channels = _channels(share)
+                _check(most > 0 or channels == 0, "channels", body + 8)
+                _check(channels <= CHANNELS_LIMIT, "limit", body + 8)
         else:
-            between += 1
+            share.between += 1
             if frame.kind in LENGTHS:
-                frames.append(Frame(**{**frame.__dict__, "payload": payload}))
+                share.frames.append(Frame(**{**frame.__dict__, "payload": payload}))
         at = end
+
+
+def _channels(main: Share) -> int:
+    return next((int.from_bytes(content, "big") for kind, content in main.context if kind == 3), 0)
+
+
+def _check_part(part: Share, main: Share, start: int) -> None:
+    _check(part.epoch == main.epoch, "bad-part", start)
+    _check(1 <= part.channel <= _channels(main), "bad-part", start)
+    agreed = part.first + struct.pack(">QQ", part.between, part.size) + part.heads.digest()
+    _check(part.last == agreed, "bad-part", part.last_at)
+
+
+def _check_commit(main: Share, parts: Sequence[Share]) -> None:
+    heads = main.heads.copy()
+    for part in parts:
+        heads.update(part.end)
+    count = main.between + sum(part.between + 2 for part in parts)
+    size = main.size + sum(part.size + len(part.end) for part in parts)
+    agreed = struct.pack(">QQQ", main.epoch, count, size) + heads.digest()
+    _check(main.last == agreed, "bad-commit", main.last_at)
+
+
+def _read_checkpoint(data: bytes, start: int) -> tuple[Checkpoint, int]:
+    """3: of one channel."""
+    main = _read_share(data, start, True, 0, ())
+    _check_commit(main, ())
+    end = start + main.size + len(main.end)
+    return Checkpoint(main.epoch, main.context, tuple(main.frames)), end
+
+
+def read_channels(channels: Sequence[bytes]) -> list[Checkpoint]:
+    """Every checkpoint that came over these channels, the main one first. Each side channel that
+    has not ended has a part in each.
+    """
+    places = [0] * len(channels)
+    found: list[Checkpoint] = []
+    while any(place < len(data) for place, data in zip(places, channels, strict=True)):
+        main = _read_share(channels[0], places[0], True, len(channels), ())
+        _check(not found or main.epoch > found[-1].epoch, "old-epoch", places[0])
+        shares = [main]
+        for index, data in enumerate(channels[1:], 1):
+            if places[index] < len(data):
+                part = _read_share(data, places[index], False, 0, shares)
+                _check_part(part, main, places[index])
+                _check(part.channel not in [one.channel for one in shares[1:]], "bad-part", 0)
+                shares.append(part)
+                places[index] += part.size + len(part.end)
+        places[0] += main.size + len(main.end)
+        parts = sorted(shares[1:], key=lambda part: part.channel)
+        if len(parts) < _channels(main):
+            raise Truncated(0)
+        _check_commit(main, parts)
+        frames = tuple(tuple(part.frames) for part in parts)
+        found.append(Checkpoint(main.epoch, main.context, tuple(main.frames), frames))
+    return found
 
 
 def read_file(data: bytes) -> list[Checkpoint]:

@@ -127,10 +127,11 @@ def _section(entry: Entry, event: Section, room: Room) -> dict[str, Any]:
         return part
     if entry.codec is None:
         return part | {"bytes": bytes(entry.data).hex()}
-    sticky = {p.name for p in entry.codec.params if p.sticky}
-    params = {name: v for name, v in entry.params.items() if name not in sticky}
+    # What a part leaves to the next one is found again on the way back; not what came before all.
+    carried = {p.name for p in entry.codec.params if p.sticky and not entry.inherited}
+    params = {name: v for name, v in entry.params.items() if name not in carried}
     if params:
-        part["params"] = params
+        part["params"] = {n: v.hex() if isinstance(v, bytes) else v for n, v in params.items()}
     part["value"] = to_json(entry.codec.type, entry.value())
     return part
 
@@ -212,11 +213,13 @@ class _Back:
         if "value" not in part:
             raise _refuse("neither 'value' nor 'bytes' nor 'ram'")
         value = from_json(codec.type, part["value"])
-        params = {**part.get("params", {}), **self.sticky.get(event.id, {})}
-        known = {p.name for p in codec.params}
-        for name in params:
+        said = part.get("params", {})
+        known = {p.name: p for p in codec.params}
+        for name in said:
             if name not in known:
                 raise _refuse(f"'{event.name}' has no parameter '{name}'")
+        params = {n: _hex(said, n) if known[n].kind == "bytes" else v for n, v in said.items()}
+        params |= self.sticky.get(event.id, {})
         data = codec.qemu.encode(value, version=event.version, **params)
         for param in codec.params:
             if param.sticky and (last := last_sticky(value, param.name)) is not None:

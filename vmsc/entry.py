@@ -61,7 +61,8 @@ class Entry:
     `framed`), its codec (None where no description covers it) and the parameters that go with
     it. Pages have their bytes and an EOS behind them: a payload that stands by itself; so has a
     section of which pages were given out before. `known`: the size class, where the codec was not
-    loaded.
+    loaded. `inherited`: sticky parameters are those of a checkpoint's context, and not of a part
+    before.
     """
 
     event: Event
@@ -70,6 +71,7 @@ class Entry:
     params: Mapping[str, Any] = field(default_factory=dict)
     framed: bool = False
     known: str = ""
+    inherited: bool = False
 
     @property
     def size_class(self) -> str:

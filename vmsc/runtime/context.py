@@ -1,9 +1,9 @@
 """A checkpoint's context: bytes <-> Context, what the frames' bytes alone do not say.
 
 Which section ids stand for which sections (a part names none), and the values of parameters:
-RAM's page size, its sticky block, the sizes of devices. It lies in BEGIN, so a stored checkpoint
-stands by itself. On the wire: a row of entries, kind u8, length u32, content
-(docs/framed-format.md).
+RAM's page size, its sticky block, the sizes of devices; and how many side channels the checkpoint
+comes over. It lies in BEGIN, so a stored checkpoint stands by itself. On the wire: a row of
+entries, kind u8, length u32, content (docs/framed-format.md).
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ __all__ = ["Context", "Setting", "Started", "pack_context", "unpack_context"]
 _ENTRY = struct.Struct(">BI")
 _NUMBERS = struct.Struct(">III")
 _INSTANCE = struct.Struct(">I")
+_COUNT = struct.Struct(">I")
 
 _STARTED = 1
 _SETTING = 2
+_CHANNELS = 3
 _OPTIONAL = 128  # entries from here on may be skipped by a reader that does not know them
 
 _ANY = 0xFFFFFFFF
@@ -50,13 +52,18 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
+    """`channels`: the side channels that feed the checkpoint beside the main one."""
+
     started: tuple[Started, ...] = ()
     settings: tuple[Setting, ...] = ()
+    channels: int = 0
 
 
 def pack_context(context: Context) -> bytes:
     entries = [(_STARTED, _pack_started(entry)) for entry in context.started]
     entries += [(_SETTING, _pack_setting(entry)) for entry in context.settings]
+    if context.channels:
+        entries.append((_CHANNELS, _pack_channels(context.channels)))
     for what, keys in (
         ("section id", [entry.id for entry in context.started]),
         ("parameter", [_key(entry) for entry in context.settings]),
@@ -70,6 +77,7 @@ def unpack_context(buf: Buffer, base: int = 0) -> Context:
     """The context that is all of `buf`, which begins at offset `base` of the input."""
     started: dict[int, Started] = {}
     settings: dict[tuple[str, int | None, str], Setting] = {}
+    channels = 0
     pos = 0
     while pos < len(buf):
         at = base + pos
@@ -84,9 +92,13 @@ def unpack_context(buf: Buffer, base: int = 0) -> Context:
             if _key(setting) in settings:
                 raise _refuse(f"parameter '{setting.name}' of '{setting.section}' twice", at)
             settings[_key(setting)] = setting
+        elif kind == _CHANNELS:
+            if channels:
+                raise _refuse("the number of channels twice", at)
+            channels = _unpack_channels(content, at)
         elif kind < _OPTIONAL:
             raise _refuse(f"unknown entry kind {kind}, which may not be skipped", at)
-    return Context(tuple(started.values()), tuple(settings.values()))
+    return Context(tuple(started.values()), tuple(settings.values()), channels)
 
 
 def _refuse(message: str, offset: int) -> DecodeError:
@@ -168,6 +180,20 @@ def _unpack_setting(content: bytes, at: int) -> Setting:
     except (struct.error, IndexError):
         raise _refuse("a parameter's entry is cut short", at) from None
     return Setting(section, name, value, None if instance == _ANY else instance)
+
+
+def _pack_channels(channels: int) -> bytes:
+    try:
+        return _COUNT.pack(channels)
+    except struct.error:
+        raise EncodeError(f"{channels} channels do not fit in 32 bits") from None
+
+
+def _unpack_channels(content: bytes, at: int) -> int:
+    channels = int.from_bytes(content, "big")
+    if len(content) != _COUNT.size or channels == 0:  # none is said by no entry, one way alone
+        raise _refuse(f"a number of channels (u32, not 0) expected, found {content.hex()}", at)
+    return channels
 
 
 def _name8(content: bytes, pos: int) -> tuple[str, int]:

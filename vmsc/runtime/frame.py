@@ -25,6 +25,7 @@ __all__ = [
     "FORMAT",
     "HEADER_SIZE",
     "MAGIC",
+    "NAME_SIZE_AT",
     "NO_DIGEST",
     "NO_LIMITS",
     "Frame",
@@ -33,6 +34,8 @@ __all__ = [
     "Limits",
     "NeedMore",
     "frame_head",
+    "label",
+    "prove_payload",
     "read_frame",
     "read_header",
     "read_payload",
@@ -54,6 +57,7 @@ FLAGS = SKIPPABLE | FOOTER
 _FIELDS = struct.Struct(">4sBBHQIIII8sBBHI")
 _CRC = struct.Struct(">I")
 HEADER_SIZE = _FIELDS.size + _CRC.size
+NAME_SIZE_AT = 41
 
 
 class Kind(IntEnum):
@@ -71,6 +75,8 @@ class Kind(IntEnum):
     DESCRIPTION = 10
     TRAILING = 11
     MESSAGE = 12
+    PART = 13
+    PART_END = 14
 
 
 _KINDS: dict[int, Kind] = {int(kind): kind for kind in Kind}
@@ -84,18 +90,23 @@ _LENGTHS: dict[Kind, Sequence[int]] = {
     Kind.EOF: (0,),
     Kind.DESCRIPTION: range(0xFFFFFFFF + 1),
     Kind.MESSAGE: (4, 12),
+    Kind.PART: (12,),
+    Kind.PART_END: (60,),
 }
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How much a reader takes: bytes of one payload, bytes and frames of one checkpoint."""
+    """How much a reader takes: bytes of one payload; bytes, frames and side channels of one
+    checkpoint, all its channels together.
+    """
 
     payload: int = 1 << 30
     total: int = 1 << 40
     frames: int = 1 << 20
+    channels: int = 255
 
 
-NO_LIMITS = Limits(MAX_PAYLOAD, MAX_PAYLOAD, MAX_PAYLOAD)
+NO_LIMITS = Limits(MAX_PAYLOAD, MAX_PAYLOAD, MAX_PAYLOAD, MAX_PAYLOAD)
 
 
 class NeedMore(msgspec.Struct, frozen=True):
@@ -140,8 +151,9 @@ def _text(name: bytes | bytearray | memoryview) -> str:
     return bytes(name).decode("utf-8", "surrogateescape")
 
 
-def _label(kind: int) -> str:
-    return _KINDS[kind].name if kind in _KINDS else f"kind {kind}"
+def label(kind: int) -> str:
+    """What messages call a frame of this kind."""
+    return _KINDS[kind].name.replace("_", "-") if kind in _KINDS else f"kind {kind}"
 
 
 def _unfit(frame: Frame, length: int) -> tuple[str, str] | None:
@@ -152,21 +164,21 @@ def _unfit(frame: Frame, length: int) -> tuple[str, str] | None:
             return None
         return "unknown-frame", f"unknown frame kind {frame.kind}, which may not be skipped"
     if frame.skippable:
-        return "bad-frame", f"a {kind.name} frame says that it may be skipped"
+        return "bad-frame", f"a {label(kind)} frame says that it may be skipped"
     lengths = _LENGTHS.get(kind, _ANY_LENGTH)
     if length not in lengths:
         between = " to " if isinstance(lengths, range) else " or "
         wanted = between.join(map(str, dict.fromkeys((lengths[0], lengths[-1]))))
-        return "bad-frame", f"{wanted} bytes of {kind.name} payload expected, found {length}"
+        return "bad-frame", f"{wanted} bytes of {label(kind)} payload expected, found {length}"
     if kind in _OF_SECTIONS:
         if not 1 <= frame.type <= 4:
             return "bad-frame", f"section type 1 to 4 expected, found {frame.type}"
         if not frame.name:
-            return "bad-frame", f"a {kind.name} frame without a name"
+            return "bad-frame", f"a {label(kind)} frame without a name"
         if kind is not Kind.SECTION and frame.digest != NO_DIGEST:
-            return "bad-frame", f"a {kind.name} frame has no digest, found {frame.digest.hex()}"
+            return "bad-frame", f"a {label(kind)} frame has no digest, found {frame.digest.hex()}"
     elif frame != Frame(frame.kind, frame.payload):
-        return "bad-frame", f"a {kind.name} frame with the name or the numbers of a section"
+        return "bad-frame", f"a {label(kind)} frame with the name or the numbers of a section"
     return None
 
 
@@ -242,7 +254,7 @@ def read_header(buf: Buffer, pos: int = 0, limits: Limits = NO_LIMITS) -> tuple[
         raise DecodeError(f"reserved bytes are {spare:#x}", offset=pos + 42, code="reserved")
     if length > limits.payload:
         raise DecodeError(
-            f"a {_label(kind)} payload of {length} bytes is over the limit {limits.payload}",
+            f"a {label(kind)} payload of {length} bytes is over the limit {limits.payload}",
             offset=pos + 8,
             code="limit",
         )
@@ -260,14 +272,18 @@ def read_header(buf: Buffer, pos: int = 0, limits: Limits = NO_LIMITS) -> tuple[
     return Header(frame, length, checksum), end + size
 
 
+def prove_payload(header: Header, payload: Buffer, offset: int) -> Frame:
+    """The whole frame, of its header and its payload, which stands at `offset` of the input."""
+    _check_sum("payload", header.checksum, crc32c(payload), offset)
+    return msgspec.structs.replace(header.frame, payload=payload)
+
+
 def read_payload(header: Header, buf: Buffer, pos: int) -> tuple[Frame, int]:
     """The whole frame, from its header and the offset of its payload, which is a view of `buf`."""
     end = pos + header.length
     if len(buf) < end:
         raise Truncated(end - len(buf), offset=len(buf), path=("payload",))
-    payload = memoryview(buf)[pos:end]
-    _check_sum("payload", header.checksum, crc32c(payload), pos)
-    return msgspec.structs.replace(header.frame, payload=payload), end
+    return prove_payload(header, memoryview(buf)[pos:end], pos), end
 
 
 def read_frame(buf: Buffer, pos: int = 0, limits: Limits = NO_LIMITS) -> tuple[Frame, int]:
