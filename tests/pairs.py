@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,17 @@ from recordings import shim
 from vmsc.runtime.checkpoint import decode_checkpoint
 from vmsc.stream.ram import Page, RamFormat, walk_ram
 
-__all__ = ["Count", "Guard", "Link", "Pair", "guarded", "kept_counts", "pair", "witness_guest"]
+__all__ = [
+    "Count", "Guard", "Link", "Pair", "Trouble", "counted", "counts_in", "guarded", "kept_counts",
+    "linked", "pair", "witness_guest",
+]  # fmt: skip
 
 A, B, TORN = 0x0600, 0x0604, 0x0608
 # Of the CMOS, and which byte of the counts each has; the firmware has no use for them. They are
 # more than one, so that a state taken between a look and a write shows in the others.
 _REGISTERS = ((0x50, 0), (0x51, 1), (0x52, 0), (0x53, 1))
 _ARGS = ("-nodefaults", "-vga", "std")
+_REQUEST, _REPLY = (number.to_bytes(4, "big") for number in (1, 2))
 VMSC = Path(sys.executable).parent / "vmsc"
 
 
@@ -106,14 +111,14 @@ def _words(memory: bytes) -> list[int]:
 
 @dataclass
 class Trouble:
-    """At byte `offset` of what the primary sends in checkpoint `epoch`: `cut`, `stall`, `change` of
-    that byte, or `part`, which ends the primary's side alone. `after`: the offset counts from where
-    these bytes end, first.
+    """At byte `offset` of what the primary sends in checkpoint `epoch`: `cut`, `stall`, or `change`
+    of that byte. `after`: the offset counts from where these bytes end, first. `part` ends the
+    primary's side alone, when it asks for the next checkpoint.
     """
 
     epoch: int
     what: str
-    offset: int
+    offset: int = 0
     after: bytes = b""
 
 
@@ -128,6 +133,7 @@ class Link:
     replies: int = 0
     ends: list[socket.socket] = field(default_factory=list)
     said: bytearray = field(default_factory=bytearray)  # all that the primary has sent
+    answered: bytearray = field(default_factory=bytearray)  # and the secondary
     _sent: bytearray = field(default_factory=bytearray)  # of this checkpoint
 
     def cut(self) -> None:
@@ -141,13 +147,16 @@ class Link:
         trouble = self.trouble
         if trouble is None or self.replies != trouble.epoch or self.happened.is_set():
             return data
+        if trouble.what == "part" and data == _REQUEST:
+            self.happened.set()
+            return None
         before = len(self._sent)
         self._sent += data
         start = self._sent.find(trouble.after)
         if start < 0:
             return data
         at = start + len(trouble.after) + trouble.offset - before
-        if not 0 <= at < len(data):
+        if trouble.what == "part" or not 0 <= at < len(data):
             return data
         self.happened.set()
         if trouble.what == "change":
@@ -185,11 +194,13 @@ def _backward(link: Link, source: socket.socket, target: socket.socket) -> None:
             rest += data
             whole = len(rest) // 4 * 4
             for at in range(0, whole, 4):
-                if rest[at : at + 4] == (2).to_bytes(4, "big"):
+                if rest[at : at + 4] == _REPLY:
                     link.replies += 1
                     link._sent = bytearray()
             rest = rest[whole:]
-            target.sendall(data)
+            link.answered += data
+            with suppress(OSError):
+                target.sendall(data)
     with suppress(OSError):
         target.shutdown(socket.SHUT_WR)
 
@@ -252,7 +263,7 @@ class Pair:
         self.primary.command("migrate-set-parameters", **limits)
         self.primary.command("migrate", uri=f"tcp:127.0.0.1:{port}")
         for qemu in (self.primary, self.secondary):
-            eventually(lambda q=qemu: _migration(q) == "colo", "COLO")  # type: ignore[misc]
+            eventually(partial(_in_colo, qemu), "COLO")
 
     def failover(self) -> None:
         """Order the secondary to take over, and wait until it runs by itself."""
@@ -265,11 +276,11 @@ class Pair:
         eventually(alone, "secondary that runs alone", 15)
 
 
-def _migration(qemu: Qemu) -> str:
-    status = str(qemu.command("query-migrate").get("status"))
+def _in_colo(qemu: Qemu) -> bool:
+    status = qemu.command("query-migrate").get("status")
     if status == "failed":
         raise QemuError(f"the migration failed: {qemu.stderr()}")
-    return status
+    return bool(status == "colo")
 
 
 @contextmanager
@@ -368,14 +379,18 @@ def guarded(
         process.wait(10)
 
 
+def counts_in(file: bytes) -> Count:
+    """What the guest had counted in a stored checkpoint; the CMOS is not looked at."""
+    checkpoint = decode_checkpoint(file)
+    ram = next(frame for frame in checkpoint.frames if frame.name == "ram")
+    for item in walk_ram(ram.payload, 0, RamFormat()):
+        if isinstance(item, Page) and (item.block, item.address) == ("pc.ram", 0):
+            start = item.data + A
+            return Count(*_words(bytes(ram.payload[start : start + 12])))
+    raise AssertionError("a checkpoint without the page that the guest counts in")
+
+
 def kept_counts(folder: Path) -> dict[int, Count]:
-    """What the guest had counted in each stored checkpoint, by epoch; the CMOS is not looked at."""
-    found = {}
-    for file in sorted(folder.glob("checkpoint-*.vmsf")):
-        checkpoint = decode_checkpoint(file.read_bytes())
-        ram = next(frame for frame in checkpoint.frames if frame.name == "ram")
-        for item in walk_ram(ram.payload, 0, RamFormat()):
-            if isinstance(item, Page) and (item.block, item.address) == ("pc.ram", 0):
-                start = item.data + A
-                found[checkpoint.epoch] = Count(*_words(bytes(ram.payload[start : start + 12])))
-    return found
+    """Those of the stored checkpoints, by epoch."""
+    files = sorted(folder.glob("checkpoint-*.vmsf"))
+    return {int(file.stem.rsplit("-", 1)[1]): counts_in(file.read_bytes()) for file in files}

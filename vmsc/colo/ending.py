@@ -118,25 +118,19 @@ async def _fenced(command: str) -> str | None:
 
 async def _wait(hands: Hands) -> int:
     """Keep the secondary's connection until somebody orders something."""
-    hands.options.say("waiting for an operator; SIGTERM ends the guard")
-    closed: Closed | None = None
+    options, monitor = hands.options, hands.monitor
+    options.say("waiting for an operator; SIGTERM ends the guard")
     while True:
-        try:
-            async with asyncio.timeout(None if closed is None else LINGER):
-                found = await hands.inputs.get()
-        except TimeoutError:
-            assert closed is not None
-            hands.options.say(f"the secondary: {closed.why}")
-            return WRONG
-        match found:
+        match await hands.inputs.get():
             case Stop():
                 return GOOD
-            case Exit(reason="request"):
-                hands.options.tell("failover")
-                hands.options.say("the secondary was ordered to take over")
-                return GOOD
-            case Closed(side=Side.SECONDARY):  # its QMP may still say why
-                closed = found
+            case Exit() | Closed(side=Side.SECONDARY):
+                if monitor is not None and await monitor.taken_over():
+                    options.tell("failover")
+                    options.say("the secondary was ordered to take over")
+                    return GOOD
+                options.say("the secondary has ended its connection, and has not taken over")
+                return WRONG
 
 
 async def _quoted(ended: Ended, hands: Hands) -> list[str]:

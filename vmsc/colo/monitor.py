@@ -73,6 +73,17 @@ class Monitor:
                 if when is not None and asyncio.get_running_loop().time() > when - _PAUSE:
                     raise MonitorError(f"{self._path}: it does not run {wait:g} s after the order")
 
+    async def taken_over(self, wait: float = 1.0) -> bool:
+        """Whether somebody has ordered this secondary to take over. COLO_EXIT itself may call that
+        an error: it is sent before the order is carried out. False if QEMU does not say.
+        """
+        with suppress(MonitorError, TimeoutError):
+            async with asyncio.timeout(wait):
+                while (await self.order("query-colo-status"))["reason"] != "request":
+                    await asyncio.sleep(_PAUSE)
+                return True
+        return False
+
     async def _runs_alone(self) -> bool:
         mode = (await self.order("query-colo-status"))["mode"]
         return mode == "none" and bool((await self.order("query-status"))["running"])

@@ -203,11 +203,8 @@ class _Guard:
                 return session.primary_lost("closed", f"the primary: {why}")
             case Closed(why=why):
                 return await self._secondary_closed(session, f"the secondary: {why}")
-            case Exit(reason="request"):
-                return session.taken_over("colo-exit", "the secondary was ordered to take over")
             case Exit(reason=reason):
-                text = f"the secondary: its QMP says COLO_EXIT, reason {reason}"
-                return session.secondary_failed("colo-exit", text)
+                return await self._secondary_exits(session, reason)
             case Second():
                 text = "the primary uses multifd, whose pages pass COLO's cache by: turn it off"
                 return session.refuse("multifd", text)
@@ -220,11 +217,20 @@ class _Guard:
             case _:
                 assert_never(found)
 
+    async def _secondary_exits(self, session: s.Session, reason: str) -> s.Actions:
+        """Tell a secondary that has failed from one that somebody has ordered to take over."""
+        assert self._monitor is not None
+        if await self._monitor.taken_over():
+            return session.taken_over("colo-exit", "the secondary was ordered to take over")
+        text = f"the secondary: its QMP says COLO_EXIT, reason {reason}"
+        return session.secondary_failed("colo-exit", text)
+
     async def _secondary_closed(self, session: s.Session, why: str) -> s.Actions:
         """Tell a secondary that has ended from one that has given up: its QMP ends with it."""
         gone = not session.applying
         if self._monitor is not None:
-            await asyncio.sleep(LINGER)
+            if await self._monitor.taken_over(LINGER):
+                return session.taken_over("closed", "the secondary was ordered to take over")
             gone = not self._monitor.alive
         ended = session.secondary_lost if gone else session.secondary_failed
         return ended("closed", why)
