@@ -95,8 +95,13 @@ def empty_disk(size: int) -> bytes:
     return b"".join(part.ljust(cluster, b"\0") for part in parts)
 
 
+# The one that differs: a real-time clock goes on while its machine is stopped (the time of day, the
+# flag of an update that has ended, the time of the next).
+_CLOCK = "mc146818rtc"
+
+
 def payloads(state: bytes, name: str) -> dict[tuple[str, int, int], bytes]:
-    """Each section's payload."""
+    """Each section's payload, by name, instance and id."""
     machine = Path(__file__).parent / "data" / f"{name}.machine.json"
     answers = open_answers(state, library(), machine=machine)
     sections = (e for e in entries(state, library(), answers) if isinstance(e.event, Section))
@@ -105,7 +110,7 @@ def payloads(state: bytes, name: str) -> dict[tuple[str, int, int], bytes]:
 
 @times
 @pytest.mark.parametrize("name", ["pc", "full", "usb"])
-def test_no_device_differs_after_its_state_was_loaded_again_and_again(
+def test_no_device_but_the_clock_differs_after_its_state_was_loaded_again_and_again(
     tmp_path: Path, name: str, times: int
 ) -> None:
     disk = tmp_path / "vm.qcow2"
@@ -118,5 +123,5 @@ def test_no_device_differs_after_its_state_was_loaded_again_and_again(
             assert qemu.hmp("loadvm one") == ""
             found.append(payloads(qemu.save_device_state(), name))
     differing = {key for key in found[0] for other in found[1:] if other.get(key) != found[0][key]}
-    assert differing == set()
+    assert {name for name, _, _ in differing} <= {_CLOCK}
     assert len(found[0]) > 20
