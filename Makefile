@@ -52,14 +52,14 @@ types: $(VENV)/.dev
 	cd build/types && ../../$(BIN)/mypy -p vmsc
 	MYPYPATH=build/types:tests $(BIN)/mypy --config-file pyproject.toml tests bench
 
-# The two QEMUs, and the TPM that runs beside one.
+# The two QEMUs, the TPM that runs beside one, and what makes hosts of a test's own.
 qemu:
 	@{ command -v qemu-system-x86_64 && command -v qemu-system-aarch64 && \
-	  command -v swtpm; } >/dev/null || { \
+	  command -v swtpm && command -v ip; } >/dev/null || { \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
 	  $$sudo apt-get update -qq && \
 	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	    qemu-system-x86 qemu-system-arm swtpm >/dev/null; \
+	    qemu-system-x86 qemu-system-arm swtpm iproute2 >/dev/null; \
 	} || echo "QEMU could not be installed: tests that need a live one will say so"
 
 # docs/coverage.md, from what live machines send

@@ -121,6 +121,21 @@ class Qemu:
 
         return dict(self._wait(named()))
 
+    def moments(self, names: Sequence[str], count: int) -> list[tuple[str, float]]:
+        """The next `count` events of these names, each with QEMU's own time of it in seconds."""
+
+        async def found() -> list[tuple[str, float]]:
+            seen: list[tuple[str, float]] = []
+            async for message in self._qmp.events:
+                if message["event"] in names:
+                    stamp: Any = message["timestamp"]
+                    seen.append((message["event"], stamp["seconds"] + stamp["microseconds"] / 1e6))
+                if len(seen) == count:
+                    break
+            return seen
+
+        return self._wait(found())
+
     def hmp(self, text: str) -> str:
         """What the human monitor answers to a line."""
         return str(self.command("human-monitor-command", command_line=text))
@@ -228,17 +243,19 @@ def running(
     timeout: float = 60.0,
     incoming: bool = False,
     environment: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
 ) -> Iterator[Qemu]:
     """A QEMU with these arguments, until the block ends. Always TCG: what KVM adds would vary.
 
     `timeout` is the limit of every single wait. With `incoming` it waits for `load_stream`.
+    `before` is a command that runs it.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vmsc-qemu-")))
         ours, theirs = socket.socketpair()
         stack.enter_context(ours)
         command = [
-            require_qemu(target), "-M", machine, "-accel", "tcg", "-m", str(memory_mb),
+            *before, require_qemu(target), "-M", machine, "-accel", "tcg", "-m", str(memory_mb),
             "-display", "none", "-monitor", "none",
             "-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control",
             *(("-incoming", "defer") if incoming else ()), *args,

@@ -250,20 +250,26 @@ class Pair:
     def qmp(self, side: str) -> Path:
         return self.folder / f"{side}.qmp"
 
-    def waits(self) -> int:
+    def waits(self, host: str = "127.0.0.1") -> int:
         """Let the secondary wait for a primary; its port."""
         self.secondary.allow(["x-colo"])
-        self.secondary.command("migrate-incoming", uri="tcp:127.0.0.1:0")
+        self.secondary.command("migrate-incoming", uri=f"tcp:{host}:0")
         return int(self.secondary.command("query-migrate")["socket-address"][0]["port"])
 
-    def protect(self, port: int) -> None:
+    def protect(self, port: int, host: str = "127.0.0.1") -> None:
         """Migrate the primary to this port, and wait until both are in COLO."""
         self.primary.allow(["x-colo"])
         limits = {"max-bandwidth": 1 << 40, "x-checkpoint-delay": self.delay}
         self.primary.command("migrate-set-parameters", **limits)
-        self.primary.command("migrate", uri=f"tcp:127.0.0.1:{port}")
+        self.primary.command("migrate", uri=f"tcp:{host}:{port}")
         for qemu in (self.primary, self.secondary):
             eventually(partial(_in_colo, qemu), "COLO")
+
+    def pauses(self, count: int) -> list[float]:
+        """How long the secondary is stopped for each of the next checkpoints, in seconds."""
+        found = self.secondary.moments(("STOP", "RESUME"), 2 * count + 1)
+        at = [time for name, time in found[found[0][0] == "RESUME" :]]
+        return [end - start for start, end in zip(at[::2], at[1::2])]
 
     def failover(self) -> None:
         """Order the secondary to take over, and wait until it runs by itself."""
@@ -289,26 +295,22 @@ def pair(
     *,
     delay: int = 100,
     guest: Callable[[], bytes] = witness_guest,
-    secondary: Sequence[str] = (),
-    args: Sequence[str] = _ARGS,
-    memory_mb: int = 32,
+    spaces: Sequence[str] = ("", ""),
 ) -> Iterator[Pair]:
-    """Two QEMUs whose primary counts; `secondary`: more arguments of the secondary's alone."""
+    """Two QEMUs whose primary counts. `spaces`: the network namespaces that they run in."""
     environment = {"LD_PRELOAD": shim()}
     disks = boot(folder, guest())
     with ExitStack() as stack:
         both = []
-        for side, more in (("primary", ()), ("secondary", secondary)):
+        for side, space in zip(("primary", "secondary"), spaces):
             socket_ = f"unix:{folder / side}.qmp,server=on,wait=off"
-            arguments = [*args, *disks, "-qmp", socket_, *more]
-            incoming = side == "secondary"
-            both.append(
-                stack.enter_context(
-                    running(
-                        arguments, memory_mb=memory_mb, environment=environment, incoming=incoming
-                    )
-                )
+            started = running(
+                [*_ARGS, *disks, "-qmp", socket_],
+                environment=environment,
+                incoming=side == "secondary",
+                before=("ip", "netns", "exec", space) if space else (),
             )
+            both.append(stack.enter_context(started))
         eventually(lambda: int.from_bytes(both[0].memory(B, 4), "little") > 1, "guest's count")
         yield Pair(both[0], both[1], folder, delay)
 
@@ -359,10 +361,17 @@ class Guard:
 
 @contextmanager
 def guarded(
-    pair: Pair, port: int, *options: object, qmp: bool = True
+    pair: Pair,
+    port: int,
+    *options: object,
+    qmp: bool = True,
+    host: str = "127.0.0.1",
+    before: Sequence[object] = (),
 ) -> Iterator[tuple[Guard, int]]:
-    """A guard before the secondary, which waits at `port`; where the primary is to migrate to."""
-    command = [VMSC, "guard", "--secondary", f"127.0.0.1:{port}", "--listen", "127.0.0.1:0"]
+    """A guard before the secondary, which waits at `port`; where the primary is to migrate to, at
+    `host`. `before` comes before the command.
+    """
+    command = [*before, VMSC, "guard", "--secondary", f"127.0.0.1:{port}", "--listen", f"{host}:0"]
     command += ["--qmp", pair.qmp("secondary")] if qmp else []
     command += options
     folder = pair.folder
