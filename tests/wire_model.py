@@ -27,6 +27,7 @@ _ENDED = "@ended"  # stands among the lets of a loop's last round
 
 MANY, LONG = 40, 1 << 16  # elements, bytes: more of them prove no more
 ROUNDS = 4
+DRAWN = 6  # elements of an array; the others are as these
 
 
 class Draw(Protocol):
@@ -353,8 +354,9 @@ class Model:
     def _list(self, type_: ir.Type, scope: Scope, small: frozenset[str]) -> Drawn:
         match type_:
             case ir.Array(element=element, count=count):
-                drawn = [self.type(element, scope, small) for _ in range(self.count(count, scope))]
-                return _joined(drawn)
+                many = self.count(count, scope)
+                drawn = [self.type(element, scope, small) for _ in range(min(many, DRAWN))]
+                return _joined([drawn[i % DRAWN] for i in range(many)])
             case ir.ListOf(element=element, tag=tag):
                 drawn = [self.type(element, scope, small) for _ in self._some()]
                 return [v for v, _ in drawn], b"".join(bytes([tag]) + w for _, w in drawn) + b"\0"
@@ -433,7 +435,7 @@ class Model:
         return bits, b"".join(_packed(array.element, bit) for bit in bits)
 
     def _row(self, scalar: ir.Scalar, count: int) -> Drawn:
-        drawn = [self.type(scalar, Scope({}, 0), frozenset()) for _ in range(min(count, 6))]
+        drawn = [self.type(scalar, Scope({}, 0), frozenset()) for _ in range(min(count, DRAWN))]
         return _joined(drawn + drawn[-1:] * (count - len(drawn)))
 
 
