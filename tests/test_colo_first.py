@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
 from colo_sessions import cuts, fed
 from colo_talk import (
@@ -20,6 +23,7 @@ from colo_talk import (
 )
 
 from vmsc.answers import open_answers
+from vmsc.colo.journal import json_lines
 from vmsc.colo.session import Actions, Ended, Outcome, Session, Side, ToPrimary, ToSecondary
 
 
@@ -116,3 +120,13 @@ def test_deltas_are_refused_in_the_first_migration_too() -> None:
     delta = ram_section(word(PAGE | 0x40 | 0x20) + b"\1\0\3\0\1\5" + word(EOS), kind=2)
     _, _, (end,) = first(first_migration(sections=delta))
     assert isinstance(end, Ended) and end.code == "xbzrle"
+
+
+def test_a_name_that_is_no_text_is_told_in_the_journal_all_the_same() -> None:
+    wire = first_migration(sections=section(4, 3, "mystery", b"\1"))
+    _, _, (end,) = first(wire.replace(b"mystery", b"myst\xffry"))
+    assert isinstance(end, Ended) and end.code == "unknown-section"
+    out = io.StringIO()
+    json_lines(out)("ended", message=end.message, more=[end.message], reason=end.code)
+    told = json.loads(out.getvalue())
+    assert "'myst\\udcffry'" in told["message"] and told["more"] == [told["message"]]
