@@ -76,6 +76,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/generated.py
 	$(BIN)/python bench/analyze.py
+	$(BIN)/python bench/guard.py
+	$(BIN)/python bench/caught.py
 
 goldens: $(VENV)/.dev
 	$(BIN)/pytest --update tests/test_errors.py tests/test_golden.py

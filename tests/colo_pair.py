@@ -249,11 +249,17 @@ class Pair:
                 break
         else:
             raise AssertionError("it does not come to rest")
-        if not self.faults:
+        if self.p_to_g.cut:
+            self.faults.add(Outcome.PRIMARY_LOST)
+            self.do(self.session.primary_lost("closed", "its connection is cut"))
+        if self.s_to_g.cut:
+            self.faults |= {Outcome.SECONDARY_LOST, Outcome.APPLY_FAILED}
+            self.do(self.session.secondary_failed("closed", "its connection is cut"))
+        if self.faults:
+            assert self.ended is not None, "a reason to end, and no end"
+        else:
             assert self.ended is None
             assert self.loaded == self.requests == (self.session.epoch or 0)
-        elif not (self.p_to_g.cut or self.s_to_g.cut):
-            assert self.ended is not None, "a reason to end, and no end"
 
     def _moved(self) -> Sequence[object]:
         channels = (self.p_to_g, self.g_to_p, self.g_to_s, self.s_to_g)

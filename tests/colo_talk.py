@@ -170,7 +170,7 @@ def walk_ram(data: bytes, pos: int, size: int = PAGE, block: str = "") -> tuple[
     """The pages from `pos` on, and where their end mark ends. `size` is a page's; `block`: of the
     last page before them, empty if they may hang on nothing.
     """
-    found = []
+    found: list[Page] = []
     while True:
         item = int.from_bytes(data[pos : pos + 8], "big")
         pos += 8

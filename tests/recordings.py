@@ -130,7 +130,10 @@ def listen(target: Qemu, plan: Plan) -> int:
     target.allow(plan.capabilities)
     target.command("migrate-set-parameters", **plan.parameters)
     target.command("migrate-incoming", uri="tcp:127.0.0.1:0")
-    return int(target.command("query-migrate")["socket-address"][0]["port"])
+    bound = eventually(
+        lambda: target.command("query-migrate").get("socket-address"), "port to migrate to"
+    )
+    return int(bound[0]["port"])
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
 from colo_sessions import cuts, fed
 from colo_talk import (
@@ -20,7 +23,8 @@ from colo_talk import (
 )
 
 from vmsc.answers import open_answers
-from vmsc.colo.session import Actions, Ended, Outcome, Session, ToPrimary, ToSecondary
+from vmsc.colo.journal import json_lines
+from vmsc.colo.session import Actions, Ended, Outcome, Session, Side, ToPrimary, ToSecondary
 
 
 def first(wire: bytes) -> tuple[Session, bytes, Actions]:
@@ -72,11 +76,28 @@ def test_what_is_no_migration_into_colo_is_refused(wire: bytes, code: str) -> No
     assert wire.startswith(passed) and not session.protected
 
 
-def test_nothing_after_the_first_migration_is_passed_on() -> None:
-    for whole in (first_migration(), first_migration(sections=clock(0), described=b"")):
-        for more in (REQUEST, b"\0", b"\0\0\0\1\0"):
-            _, passed, others = first(whole + more)
-            assert passed == whole and len(others) == 1
+@pytest.mark.parametrize(
+    "whole", [first_migration(), first_migration(sections=clock(0), described=b"")]
+)
+@pytest.mark.parametrize("more", [REQUEST, b"\0", b"\0\0\0\1\0"])
+def test_nothing_after_the_first_migration_is_passed_on(whole: bytes, more: bytes) -> None:
+    _, passed, others = first(whole + more)
+    assert passed == whole and len(others) == 1
+    for pieces in ([whole + more], [whole[:1], whole[1:] + more], [whole[:-1], whole[-1:] + more]):
+        session = Session(open_answers(None, talk_library()))
+        *found, end = fed(session, pieces)
+        assert isinstance(end, Ended) and end.code == "out-of-turn"
+        passed = b"".join(bytes(a.data) for a in found if isinstance(a, ToSecondary))
+        assert passed == b"".join(pieces[:-1])
+
+
+@pytest.mark.parametrize("size", [1, 100, 1 << 20])
+def test_once_it_is_here_the_secondary_is_waited_for(size: int) -> None:
+    session, wire = Session(open_answers(None, talk_library())), first_migration()
+    for at in range(0, len(wire), size):
+        assert session.waits_for is Side.PRIMARY
+        session.from_primary(wire[at : at + size])
+    assert session.waits_for is Side.SECONDARY
 
 
 def test_parameters_that_nothing_tells_are_named_when_the_secondary_is_ready() -> None:
@@ -99,3 +120,13 @@ def test_deltas_are_refused_in_the_first_migration_too() -> None:
     delta = ram_section(word(PAGE | 0x40 | 0x20) + b"\1\0\3\0\1\5" + word(EOS), kind=2)
     _, _, (end,) = first(first_migration(sections=delta))
     assert isinstance(end, Ended) and end.code == "xbzrle"
+
+
+def test_a_name_that_is_no_text_is_told_in_the_journal_all_the_same() -> None:
+    wire = first_migration(sections=section(4, 3, "mystery", b"\1"))
+    _, _, (end,) = first(wire.replace(b"mystery", b"myst\xffry"))
+    assert isinstance(end, Ended) and end.code == "unknown-section"
+    out = io.StringIO()
+    json_lines(out)("ended", message=end.message, more=[end.message], reason=end.code)
+    told = json.loads(out.getvalue())
+    assert "'myst\\udcffry'" in told["message"] and told["more"] == [told["message"]]

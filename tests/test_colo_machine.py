@@ -10,7 +10,14 @@ from colo_pair import Pair
 from colo_talk import LOADED, READY, RECEIVED, REPLY, REQUEST
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from test_colo_hostile import BAD_DEVICES, BAD_LIVE, with_ram
 
 from vmsc.colo.session import Outcome, Side
@@ -157,17 +164,19 @@ class GuardedPair(RuleBasedStateMachine):
             self.pair.settle()
 
 
-MODEST = settings(max_examples=150, stateful_step_count=90, deadline=None,
-                  suppress_health_check=list(HealthCheck))  # fmt: skip
+MODEST = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-class TestPair(GuardedPair.TestCase):  # type: ignore[name-defined, misc]
-    settings = MODEST
-
-
-@pytest.mark.soak
-class TestPairForLong(GuardedPair.TestCase):  # type: ignore[name-defined, misc]
-    settings = settings(MODEST, max_examples=3000, stateful_step_count=100)
+@pytest.mark.parametrize(
+    ("examples", "steps"),
+    [
+        pytest.param(150, 90, id="some"),
+        pytest.param(4000, 120, id="many", marks=pytest.mark.soak),
+    ],
+)
+def test_whatever_happens_the_laws_hold(examples: int, steps: int) -> None:
+    amount = settings(MODEST, max_examples=examples, stateful_step_count=steps)
+    run_state_machine_as_test(GuardedPair, settings=amount)
 
 
 @pytest.mark.parametrize("migrates", [True, False])

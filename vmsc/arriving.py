@@ -93,16 +93,19 @@ class Arrivals:
             if (wrong := bad_start(self._start)) is not None:
                 raise wrong
         given = self.reader.feed(data)
-        if self._pending is not None:
-            described = self._watch.found(self.reader.waiting)
-            if described is None and self.reader.held <= self._hold:
+        while True:
+            if self._pending is not None:
+                described = self._watch.found(self.reader.waiting)
+                if described is None and self.reader.held <= self._hold:
+                    return
+                self._answers.take_in(described)
+            try:
+                yield from self._pieces(given)
+                self._pending = None
                 return
-            self._answers.take_in(described)
-        try:
-            yield from self._pieces(given)
-            self._pending = None
-        except Unsettled as wanted:
-            self._pending, self._watch = wanted.with_traceback(None), _Watch()
+            except Unsettled as wanted:  # the description may be here already
+                self._pending, self._watch = wanted.with_traceback(None), _Watch()
+                given = self.reader.feed(b"")
 
     def settle(self) -> Iterator[Piece]:
         """What is whole with what is known now: the description is there, or will not come."""

@@ -217,7 +217,8 @@ class Binding:
                 machine = read_configuration(event.body)[0]
                 self.shared = "x-ignore-shared" in machine.capabilities
                 self.mapped = "mapped-ram" in machine.capabilities
-                self.page_size = 1 << (machine.page_bits or 12)
+                bits = machine.page_bits
+                self.page_size = 4096 if bits is None else 1 << min(bits, 32)  # RAM refuses it
                 self.machine = machine.name
                 codec = None if self.quick else self.library.vmsd("configuration")
                 return Entry(event, event.body, codec)

@@ -207,7 +207,7 @@ def remember(key: str, values: Mapping[str, Mapping[str, int | str]]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _forget(folder.iterdir(), 64)
         write_file(folder / key, msgspec.json.encode(values))
-    except (OSError, OverflowError):
+    except (OSError, OverflowError, UnicodeEncodeError):  # names may be no UTF-8
         pass
 
 

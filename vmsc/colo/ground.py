@@ -32,7 +32,8 @@ from vmsc.stream.state import Phase, State
 __all__ = ["RAM", "ROOM", "Device", "FirstMigration", "Ground"]
 
 RAM = "ram"
-ROOM = 1 << 20  # bytes of RAM that are looked at together
+# Bytes of RAM that are looked at together: what waits to be looked at is in memory twice.
+ROOM = 1 << 17
 _BETWEEN = (Phase.TAIL, Phase.MESSAGES)  # where a first migration may end
 
 Device = tuple[int, str, int, int]

@@ -23,11 +23,24 @@ def json_lines(out: IO[str]) -> Tell:
 
     def tell(event: str, **fields: Any) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = msgspec.json.encode({"time": time, "event": event, **fields})
+        line = msgspec.json.encode(_plain({"time": time, "event": event, **fields}))
         out.write(line.decode() + "\n")
         out.flush()
 
     return tell
+
+
+def _plain(value: Any) -> Any:
+    """The value with its texts fit for UTF-8: a name that a primary says may be any bytes."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {key: _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case _:
+            return value
 
 
 class Metrics:
