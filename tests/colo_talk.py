@@ -283,5 +283,5 @@ def talk_library() -> Library:
 def ground() -> Ground:
     """What the first migration teaches."""
     first = FirstMigration(open_answers(None, talk_library()))
-    first.feed(FIRST)
+    assert b"".join(first.feed(FIRST)) == FIRST
     return first.ready()

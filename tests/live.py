@@ -129,7 +129,9 @@ class Qemu:
             async for message in self._qmp.events:
                 if message["event"] in names:
                     stamp: Any = message["timestamp"]
-                    seen.append((message["event"], stamp["seconds"] + stamp["microseconds"] / 1e6))
+                    seen.append(
+                        (str(message["event"]), stamp["seconds"] + stamp["microseconds"] / 1e6)
+                    )
                 if len(seen) == count:
                     break
             return seen

@@ -99,11 +99,13 @@ def counted(qemu: Qemu) -> Count:
     for register, _ in _REGISTERS:
         qemu.hmp(f"o /b 0x70 {register:#x}")
         cmos.append(int(qemu.hmp("i /b 0x71").split("=")[1], 16))
-    return Count(*_words(memory), bytes(cmos))
+    return _count(memory, bytes(cmos))
 
 
-def _words(memory: bytes) -> list[int]:
-    return [int.from_bytes(memory[at : at + 4], "little") for at in range(0, 12, 4)]
+def _count(memory: bytes, cmos: bytes = b"") -> Count:
+    """From the 12 bytes that begin at A."""
+    a, b, torn = (int.from_bytes(memory[at : at + 4], "little") for at in range(0, 12, 4))
+    return Count(a, b, torn, cmos)
 
 
 # --- what is between ------------------------------------------------------------------------------
@@ -395,7 +397,7 @@ def counts_in(file: bytes) -> Count:
     for item in walk_ram(ram.payload, 0, RamFormat()):
         if isinstance(item, Page) and (item.block, item.address) == ("pc.ram", 0):
             start = item.data + A
-            return Count(*_words(bytes(ram.payload[start : start + 12])))
+            return _count(bytes(ram.payload[start : start + 12]))
     raise AssertionError("a checkpoint without the page that the guest counts in")
 
 

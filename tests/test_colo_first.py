@@ -13,6 +13,7 @@ from colo_talk import (
     READY,
     REPLY,
     REQUEST,
+    TALK,
     clock,
     first_migration,
     ram_section,
@@ -88,7 +89,20 @@ def test_nothing_after_the_first_migration_is_passed_on(whole: bytes, more: byte
         *found, end = fed(session, pieces)
         assert isinstance(end, Ended) and end.code == "out-of-turn"
         passed = b"".join(bytes(a.data) for a in found if isinstance(a, ToSecondary))
-        assert passed == b"".join(pieces[:-1])
+        assert passed == whole
+
+
+def test_what_cannot_be_read_is_not_passed_on_and_a_silence_names_the_parameter() -> None:
+    """Without a JSON description, a checkpoint behind such a migration stays here, too."""
+    wire = first_migration(described=b"")
+    session = Session(open_answers(None, talk_library()))
+    found = [*session.from_primary(wire), *session.from_primary(REQUEST + TALK[0].wire)]
+    passed = b"".join(bytes(a.data) for a in found if isinstance(a, ToSecondary))
+    assert len(found) > 2 and wire.startswith(passed) and b"talk-nic" not in passed
+    assert session.waits_for is Side.PRIMARY
+    (end,) = session.primary_lost("silent", "the primary: silent")
+    assert isinstance(end, Ended)
+    assert (end.outcome, end.code) == (Outcome.REFUSED, "param") and "rings" in end.message
 
 
 @pytest.mark.parametrize("size", [1, 100, 1 << 20])

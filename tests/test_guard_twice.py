@@ -40,7 +40,7 @@ def last_stored(said: bytes) -> bytes:
     """The last whole checkpoint of what a primary has said, as the guard stores it."""
     end = said.index(_REQUEST)
     first = FirstMigration(open_answers(None, library()))
-    first.feed(said[:end])
+    assert b"".join(first.feed(said[:end])) == said[:end]
     ground = first.ready()
     taking, checkpoint = Taking(ground, 1 << 30), None
     for event in taking.feed(said[end:]):
@@ -104,8 +104,12 @@ def payloads(state: bytes, name: str) -> dict[tuple[str, int, int], bytes]:
     """Each section's payload, by name, instance and id."""
     machine = Path(__file__).parent / "data" / f"{name}.machine.json"
     answers = open_answers(state, library(), machine=machine)
-    sections = (e for e in entries(state, library(), answers) if isinstance(e.event, Section))
-    return {(e.event.name, e.event.instance, e.event.id): bytes(e.data) for e in sections}
+    found = {}
+    for entry in entries(state, library(), answers):
+        event = entry.event
+        if isinstance(event, Section):
+            found[event.name, event.instance, event.id] = bytes(entry.data)
+    return found
 
 
 @times

@@ -1,12 +1,13 @@
 """Ground: the first migration, passed through and read along -> what checkpoints are held against.
 
-Law: what is not a migration into COLO, cannot be read, or goes on after its end, is refused; so no
-byte of a checkpoint is taken for one of the first migration and passed on.
+Laws. No byte is passed on that was not read, as part of a section or of what stands between them;
+so none of a checkpoint is taken for one of the first migration. What is not a migration into COLO,
+cannot be read, or goes on after its end, is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from vmsc.answers import StreamAnswers
@@ -86,14 +87,10 @@ class FirstMigration:
         reader = self._arrivals.reader
         return reader.state.phase in _BETWEEN and not reader.held
 
-    def feed(self, data: Buffer) -> None:
-        """Read along; these bytes may be passed on if nothing is raised. Raises Refusal."""
+    def feed(self, data: Buffer) -> Iterator[Buffer]:
+        """What may be passed on now, in order. Raises Refusal."""
         self._fed += len(data)
-        try:
-            for piece in self._arrivals.feed(data):
-                self._learn(piece)
-        except CodecError as fault:
-            raise refused(fault) from None
+        yield from self._read(self._arrivals.feed(data))
         if self._over:
             reader = self._arrivals.reader
             raise Refusal(
@@ -101,6 +98,18 @@ class FirstMigration:
                 f"nothing expected from the primary before checkpoint-ready, found {reader.held}"
                 " bytes after the first migration",
             )
+
+    def settle(self) -> Iterator[Buffer]:
+        """What may be passed on if no JSON description comes any more. Raises Refusal."""
+        yield from self._read(self._arrivals.settle())
+
+    def _read(self, pieces: Iterator[Piece]) -> Iterator[Buffer]:
+        try:
+            for piece in pieces:
+                self._learn(piece)
+                yield piece.data
+        except CodecError as fault:
+            raise refused(fault) from None
 
     @property
     def _over(self) -> bool:
@@ -112,11 +121,8 @@ class FirstMigration:
 
     def ready(self) -> Ground:
         """The secondary has loaded it. Raises Refusal if it was not seen to its end."""
-        try:
-            for piece in self._arrivals.settle():
-                self._learn(piece)
-        except CodecError as fault:
-            raise refused(fault) from None
+        for _ in self.settle():
+            pass
         reader = self._arrivals.reader
         if not self.whole:
             raise Refusal(
@@ -127,7 +133,8 @@ class FirstMigration:
         return self._ground(reader)
 
     def _ground(self, reader: StreamReader) -> Ground:
-        assert not reader.waiting
+        left = reader.waiting
+        assert not left
         binding, state = self._arrivals.binding, reader.state
         started = state.started
         ram = next((s.id for s in started.values() if s.name == RAM), None)

@@ -100,7 +100,9 @@ class Proven:
 
 @dataclass(frozen=True)
 class Committed:
-    """The secondary holds all of it, and the primary is told so: it releases what it held back."""
+    """The secondary holds all of it. A primary that is still there is told so, and releases what
+    it held back.
+    """
 
     checkpoint: Checkpoint
 
@@ -174,9 +176,8 @@ class Session:
         self._first = FirstMigration(answers, limits.hold) if answers is not None else None
         self._taking: Taking | None = None
         self._playing: Checkpoint | None = None
-        self._pending: tuple[Outcome, str, str] | None = (
-            None  # an end that waits for what is played
-        )
+        # An end that waits for what is played.
+        self._pending: tuple[Outcome, str, str] | None = None
         self._stopping = False
         self._answers = AnswerReader()
         if ground is not None:
@@ -222,6 +223,14 @@ class Session:
         """The primary's connection has ended, or it is silent for too long."""
         if self._pending is not None:
             return ()
+        if self._first is not None and code != "closed":
+            # It may be silent since the secondary, which has no part of what cannot be read yet,
+            # is: without a JSON description, for want of parameters.
+            try:
+                for _ in self._first.settle():
+                    pass
+            except Refusal as fault:
+                return tuple(self._ends(Outcome.REFUSED, fault.code, fault.message))
         if self.size and self._playing is None and self.epoch is not None:
             message += f"; {self.size} bytes of checkpoint {self.epoch + 1} are dropped"
         return tuple(self._ends(Outcome.PRIMARY_LOST, code, message))
@@ -261,8 +270,7 @@ class Session:
             return
         try:
             if self._first is not None:
-                self._first.feed(data)
-                yield ToSecondary(data)
+                yield from map(ToSecondary, self._first.feed(data))
             elif self._taking is not None:
                 for event in self._taking.feed(data):
                     self.toward_primary = after(SECONDARY, self.toward_primary, event)
