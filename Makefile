@@ -78,6 +78,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python bench/analyze.py
 	$(BIN)/python bench/guard.py
 	$(BIN)/python bench/caught.py
+	$(BIN)/python bench/pause.py
 
 goldens: $(VENV)/.dev
 	$(BIN)/pytest --update tests/test_errors.py tests/test_golden.py
