@@ -166,7 +166,8 @@ class Model:
         for number in range(12 * ROUNDS):
             kept = dict(state)
             scope = Scope(state, 0)
-            body = self._body(one, scope, _NONE, _NONE)
+            forced = _last_round(one) if number >= ROUNDS else _NONE
+            body = self._body(one, scope, forced, _NONE)
             ended = _ENDED in scope.lets
             if not ended and number >= ROUNDS:
                 state = kept  # try another round, which may be the last
@@ -497,6 +498,21 @@ def _capability(config: bytes, wanted: int) -> int:
 
 
 _PEEKS = {"little16": _little(2), "little32": _little(4), "pci_capability": _capability}
+
+
+def _last_round(one: ir.Description) -> dict[str, int]:
+    """The fields that a loop ends with, as far as its condition says that they equal numbers."""
+    found: dict[str, int] = {}
+    parts = [item.condition for item in one.items if isinstance(item, ir.Break)]
+    while parts:
+        match parts.pop():
+            case ir.Operation(op="and", operands=operands):
+                parts += operands
+            case ir.Operation(op="==", operands=(ir.Ref(kind="field", name=name), ir.Number(n))):
+                found[name] = n
+            case _:
+                pass
+    return found
 
 
 def _small(one: ir.Description) -> frozenset[str]:
