@@ -130,6 +130,16 @@ def test_an_unknown_section_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert "no description for 'none-such'" in error and "-s DIR" in error
 
 
+def test_a_name_from_the_input_does_nothing_to_a_terminal(file: Path) -> None:
+    data = state("minimal").replace(b"\x04hpet", b"\x04h\x1b\n\xff")
+    file.write_bytes(data)
+    for name, more in ((file, b""), ("-", data)):
+        found = vmsc("info", name, "--machine", MACHINE, "--resync", stdin=more, status=1)
+        shown = found.stdout + found.stderr
+        assert b"section 'h\\x1b\\n" in shown and b"\x1b" not in shown
+        assert found.stderr.count(b"\n") == found.stderr.count(b"error:")
+
+
 @pytest.mark.parametrize("command", ["info", "decode", "verify", "unframe"])
 @pytest.mark.parametrize("data", [b"", b"Q", b"QEVM", b"QEVM\0\0\0\2", b"#!/bin/sh\n", b"VMSF"])
 def test_what_is_no_stream_is_one_error(command: str, data: bytes, tmp_path: Path) -> None:
