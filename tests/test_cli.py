@@ -190,6 +190,29 @@ def test_a_wrong_document_is_one_error_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_encode_takes_the_options_that_decode_took(file: Path, tmp_path: Path) -> None:
+    options: list[str | Path] = ["--machine", MACHINE, "--param", "piix4_pm:ram_slots=0"]
+    options += ["--target", "x86_64", "--resync", "--hold", "5000"]
+    text = vmsc("decode", file, *options).stdout
+    vmsc("encode", "-", *options, "-o", tmp_path / "out", stdin=text)
+    assert (tmp_path / "out").read_bytes() == file.read_bytes()
+
+
+def test_what_encode_is_given_counts_before_the_document(file: Path, tmp_path: Path) -> None:
+    text = vmsc("decode", file, "--machine", MACHINE).stdout
+    out, given = tmp_path / "out", ("--param", "ram_slots=1")
+    error = vmsc("encode", "-", *given, "-o", out, stdin=text, status=1).stderr.decode()
+    assert "piix4_pm" in error and "1" in error
+    document = json.loads(text)
+    for part in document["parts"]:
+        part.pop("params", None)
+    bare = json.dumps(document).encode()
+    vmsc("encode", "-", "--machine", MACHINE, "-o", out, stdin=bare)
+    assert out.read_bytes() == file.read_bytes()
+    error = vmsc("encode", "-", "--param", "nn=1", "-o", out, stdin=text, status=1).stderr.decode()
+    assert "--param nn=1: no section of standard input has such a parameter" in error
+
+
 def test_ram_goes_to_a_side_file_and_comes_back(tmp_path: Path) -> None:
     # A block list of one block of two pages; a zero page, a raw one; the end.
     block = b"\x06pc.ram"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vmsc.runtime.codec import Buffer
 
 __all__ = [
-    "ROOM", "Input", "beginning", "file_argument", "library_of", "name_of", "opened",
+    "ROOM", "Input", "all_taken", "beginning", "file_argument", "library_of", "name_of", "opened",
     "output_option", "pieces", "read_input", "reading_options", "refuse", "report_gaps", "save",
 ]  # fmt: skip
 
@@ -33,6 +33,7 @@ _PIECE = 1 << 18
 _FRAMED = b"VMSF"
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 file_argument: Callable[[_F], _F] = click.argument("file", metavar="FILE")
 output_option: Callable[[_F], _F] = click.option(
@@ -193,9 +194,8 @@ def _whole(given: Input, data: Buffer, deep: bool, room: int | None) -> Iterator
         found = resynced(data, library, answers, given.gaps)
     else:
         found = entries(data, library, answers, deep=deep, room=room)
-    yield from watched(found, len(data))
-    if not is_framed(data):
-        _all_taken(given, answers)
+    found = watched(found, len(data))
+    yield from found if is_framed(data) else all_taken(found, given, answers)
 
 
 def _next_piece() -> bytes:
@@ -211,13 +211,15 @@ def _arriving(given: Input, deep: bool, room: int) -> Iterator[Entry]:
     library = library_of(given)
     answers = open_answers(None, library, given.params, given.machine, given.target)
     found = arriving(pieces(given), answers, hold=given.hold, deep=deep, room=room)
-    yield from watched(found, None)
-    _all_taken(given, answers)
+    yield from all_taken(watched(found, None), given, answers)
 
 
-def _all_taken(given: Input, answers: StreamAnswers) -> None:
+def all_taken(found: Iterator[_T], given: Input, answers: StreamAnswers) -> Iterator[_T]:
+    """What was found; at its end, a --param that nothing had a use for is refused."""
+    yield from found
     if untaken := answers.untaken():
-        stop(f"error: --param {untaken[0]}: no section of {given.file} has such a parameter")
+        what = f"no section of {name_of(given.file)} has such a parameter"
+        stop(f"error: --param {untaken[0]}: {what}")
 
 
 def report_gaps(given: Input) -> None:
