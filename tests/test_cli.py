@@ -258,3 +258,27 @@ def test_help_is_there_for_every_command() -> None:
     for name in (line.split()[0] for line in names if line.startswith("  ")):
         if not name.startswith("-"):
             assert b"Usage" in vmsc(name, "--help").stdout
+
+
+def test_size_says_how_each_length_is_known_and_what_it_hangs_on(tmp_path: Path) -> None:
+    (tmp_path / "mux.vmsd").write_text("""
+        device "mux" {
+            param lines: u16 max 64
+            param cpus:  bits max 8
+            param bus:   one of "isa", "pci" = "isa"
+            param wide:  bool
+            levels: u8[lines]
+            boot:   u8        when bit(cpus, 0) and bus == "pci" and wide
+        }
+        loop Pages { more: u8; block: u8 sticky when more & 1; break when more }
+    """)
+    found = vmsc("size", "mux.vmsd", folder=tmp_path).stdout.decode().splitlines()
+    assert found == [
+        'mux.Mux  device "mux"  computed  0 to 65 bytes',
+        "    parameter lines: number 0 to 64",
+        "    parameter cpus: bits up to 0xff",
+        "    parameter bus: words isa | pci = isa",
+        "    parameter wide: bool",
+        'mux.Pages  loop "Pages"  measured  1 to no limit bytes',
+        "    state block: number 0 to 255",
+    ]
