@@ -12,6 +12,7 @@ Without it, or without QEMU, nothing is measured, and a line says so.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,10 +35,7 @@ def script(folder: Path) -> Path | None:
     """QEMU's script, out of the source package."""
     if len(sys.argv) > 1:
         return Path(sys.argv[1])
-    command = ["apt-get", "source", "--download-only", "-qq", "qemu"]
-    try:
-        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
-    except (OSError, subprocess.SubprocessError):
+    if not (_apt("source", "--download-only", "qemu", folder=folder) or _apt_sources(folder)):
         return None
     for package in sorted(folder.glob("qemu_*.orig.tar.*")):
         with tarfile.open(package) as archive:
@@ -47,6 +45,45 @@ def script(folder: Path) -> Path | None:
                     target.write_bytes(found.read())
                     return target
     return None
+
+
+def _apt(*words: str, folder: Path, config: Path | None = None) -> bool:
+    own = {} if config is None else {"APT_CONFIG": str(config)}
+    command = ["apt-get", "-qq", *words]
+    try:
+        subprocess.run(
+            command, cwd=folder, check=True, capture_output=True, timeout=300,
+            env={**os.environ, **own},
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def _apt_sources(folder: Path) -> bool:
+    """Fetch the package where APT is not told to know sources, as Debian's images are not: with
+    lists of our own, which leave those of the machine alone.
+    """
+    parts = folder / "apt" / "parts"
+    for made in (parts, folder / "apt" / "lists" / "partial", folder / "apt" / "archives/partial"):
+        made.mkdir(parents=True)
+    etc = Path("/etc/apt")
+    for file in (*etc.glob("sources.list"), *etc.glob("sources.list.d/*.list")):
+        text = re.sub(r"^deb\s", "deb-src ", file.read_text(), flags=re.MULTILINE)
+        (parts / file.with_suffix(".list").name).write_text(text)
+    for file in etc.glob("sources.list.d/*.sources"):
+        text = re.sub(r"^Types:.*", "Types: deb-src", file.read_text(), flags=re.MULTILINE)
+        (parts / file.name).write_text(text)
+    config = folder / "apt" / "apt.conf"
+    config.write_text(
+        'Dir::Etc::sourcelist "/dev/null";\n'
+        f'Dir::Etc::sourceparts "{parts}";\n'
+        f'Dir::State::lists "{parts.parent / "lists"}";\n'
+        f'Dir::Cache "{parts.parent}";\n'
+    )
+    return _apt("update", folder=folder, config=config) and _apt(
+        "source", "--download-only", "qemu", folder=folder, config=config
+    )
 
 
 def streams(folder: Path) -> dict[int, Path]:
@@ -111,7 +148,7 @@ def main() -> int:
         folder = Path(name)
         analyze, files = script(folder), streams(folder)
         if analyze is None or not files:
-            what = "QEMU's script" if analyze is None else "QEMU"
+            what = "QEMU's script (give its path)" if analyze is None else "QEMU"
             print(f"streams: not measured, {what} could not be had")
             return 0
         start = time.perf_counter()

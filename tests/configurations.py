@@ -18,7 +18,10 @@ from pathlib import Path
 import pytest
 from live import Qemu, boot, busy_guest, counting_guest, eventually, require_qemu, running
 
-__all__ = ["CONFIGURATIONS", "Configuration", "configuration_stream", "require", "settled"]
+__all__ = [
+    "CONFIGURATIONS", "Configuration", "configuration_stream", "require", "settled",
+    "virtio_devices",
+]  # fmt: skip
 
 _FIRMWARE = 1.5  # seconds; the devices are set up by then
 _RAM_OF_VIRT = 0x4000_0000
@@ -188,6 +191,22 @@ _USB = (
 )  # fmt: skip
 _ISA_SOUND = ("sb16,audiodev=a", "gus,audiodev=a", "cs4231a,audiodev=a", "adlib,audiodev=a")
 
+
+def virtio_devices(bus: str) -> tuple[str, ...]:
+    """Each virtio device that needs nothing of the host, as `virtio-NAME-BUS`."""
+    return (
+        *_disks("d0", "d1"), "-netdev", "user,id=n,restrict=on", "-object", "iothread,id=t",
+        *_null("-chardev", "ab"), "-fsdev", "synth,id=f", *_devices(
+            f"virtio-blk-{bus},drive=d0", f"virtio-net-{bus},netdev=n", f"virtio-scsi-{bus},id=s",
+            "scsi-hd,bus=s.0,drive=d1", "scsi-cd,bus=s.0", f"virtio-serial-{bus},id=v",
+            "virtserialport,bus=v.0,chardev=a,name=p", "virtconsole,bus=v.0,chardev=b",
+            f"virtio-balloon-{bus},free-page-hint=on,iothread=t", f"virtio-rng-{bus}",
+            f"virtio-gpu-{bus}", f"virtio-keyboard-{bus}", f"virtio-mouse-{bus}",
+            f"virtio-tablet-{bus}", f"virtio-9p-{bus},fsdev=f,mount_tag=t",
+        ),
+    )  # fmt: skip
+
+
 CONFIGURATIONS: dict[str, Configuration] = {
     "pc": Configuration("pc"),
     "pc-busy": Configuration(
@@ -201,6 +220,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "pc-memory": Configuration("pc,nvdimm=on", ("-nodefaults", *_MEMORY, *_NVDIMM)),
     "pc-vmware": Configuration("pc", ("-vga", "vmware", "-device", "isa-cirrus-vga")),
     "pc-2.4": Configuration("pc-i440fx-2.4", _CDROM, guest=counting_guest),
+    "pc-virtio": Configuration("pc", virtio_devices("pci")),
     "q35": Configuration("q35"),
     "q35-busy": Configuration(
         "q35", ("-cpu", "max", "-smp", "2,maxcpus=4", "-serial", "null", *_CDROM),
@@ -241,6 +261,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
     )),
     "q35-tpm-tis": Configuration("q35", _devices("tpm-tis,tpmdev=tpm"), tpm=True),
     "q35-tpm-crb": Configuration("q35", _devices("tpm-crb,tpmdev=tpm"), tpm=True),
+    "q35-virtio": Configuration("q35", (*virtio_devices("pci"), "-device", "virtio-vga")),
     "q35-2.4": Configuration("pc-q35-2.4"),
     "isapc": Configuration("isapc", ("-vga", "std", *_SOUND, *_devices(*_ISA_SOUND)[1:])),
     "isapc-cirrus": Configuration("isapc", ("-vga", "cirrus", "-cpu", "486")),
@@ -248,6 +269,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "microvm-full": Configuration(
         "microvm,pit=on,pic=on,rtc=on,usb=on,pcie=on,acpi=on,ioapic2=on", ("-device", "e1000e"),
     ),
+    "microvm-virtio": Configuration("microvm,rtc=on", virtio_devices("device")),
     "virt": Configuration(
         "virt", ("-nic", "none", "-cpu", "cortex-a57"), "aarch64", bios=arm_guest
     ),
@@ -272,6 +294,11 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "virt-tpm": Configuration(
         "virt", ("-nic", "none", "-cpu", "max", "-device", "tpm-tis-device,tpmdev=tpm"), "aarch64",
         bios=arm_guest, tpm=True,
+    ),
+    "virt-virtio": Configuration(
+        "virt", ("-nic", "none", "-cpu", "max", *virtio_devices("device"),
+                 "-device", "virtio-net-pci", "-device", "virtio-iommu-pci"),
+        "aarch64", bios=arm_guest,
     ),
     "virt-2.6": Configuration(
         "virt-2.6", ("-nic", "none", "-cpu", "cortex-a53", "-smp", "2"), "aarch64", bios=arm_guest

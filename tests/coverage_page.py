@@ -44,6 +44,7 @@ The class says how a section's length is known: `constant`; `computed` from fiel
 alone: no description covers it. Parameters are what the wire does not say; a stream's JSON
 description tells them, else a machine file or `--param`.
 """
+_UNSENT = "Described here too, from QEMU's source, and sent by no machine of this page:"
 _NOT_COVERED = """\
 ## Not covered
 
@@ -143,8 +144,14 @@ def _listed(target: str, machine: str) -> set[str]:
     return {d["Description"]["name"] for d in devices.values() if "Description" in d}
 
 
+def _described() -> set[str]:
+    """The devices that the shipped schemas describe."""
+    schema = library().schema
+    return {d.wire for d in schema.descriptions.values() if d.kind == "device"}
+
+
 def _not_covered() -> Iterator[str]:
-    described = {d.wire for d in library().schema.descriptions.values() if d.kind == "device"}
+    described = _described()
     x86 = _listed("x86_64", "q35") - described - _PARTS
     arm = _listed("aarch64", "virt") - described - _PARTS - x86
     yield from _names("Devices of x86_64 machines:", x86 - _REFUSING)
@@ -165,6 +172,7 @@ def page(found: Mapping[str, Mapping[Row, int]]) -> str:
     every = sorted({row for each in found.values() for row in each})
     table = ["| section | version | class | parameters |", "|---|---|---|---|"]
     parts += [_CLASSES, "\n".join([*table, *map(row_line, every)]) + "\n"]
+    parts += _names(_UNSENT, _described() - _PARTS - {row.name for row in every})
     return "\n".join([*parts, _NOT_COVERED, *_not_covered(), _NOTES])
 
 

@@ -39,7 +39,7 @@ TYPES = {
     "pci irq state": "u32",  # four of them
 }
 # QEMU's words for what a device writes itself: many fields of ours, of any type.
-OWN = ("bitmap", "msix state", "scsi-requests", "shpc")
+OWN = ("bitmap", "msix state", "scsi-requests", "shpc", "virtio", "virtio-gpu")
 # Sections that are one description of ours within another of the same name, of which QEMU may
 # have registered the inner one alone.
 HELD = ("cirrus_vga", "vga")

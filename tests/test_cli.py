@@ -130,6 +130,16 @@ def test_an_unknown_section_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert "no description for 'none-such'" in error and "-s DIR" in error
 
 
+def test_a_name_from_the_input_does_nothing_to_a_terminal(file: Path) -> None:
+    data = state("minimal").replace(b"\x04hpet", b"\x04h\x1b\n\xff")
+    file.write_bytes(data)
+    for name, more in ((file, b""), ("-", data)):
+        found = vmsc("info", name, "--machine", MACHINE, "--resync", stdin=more, status=1)
+        shown = found.stdout + found.stderr
+        assert b"section 'h\\x1b\\n" in shown and b"\x1b" not in shown
+        assert found.stderr.count(b"\n") == found.stderr.count(b"error:")
+
+
 @pytest.mark.parametrize("command", ["info", "decode", "verify", "unframe"])
 @pytest.mark.parametrize("data", [b"", b"Q", b"QEVM", b"QEVM\0\0\0\2", b"#!/bin/sh\n", b"VMSF"])
 def test_what_is_no_stream_is_one_error(command: str, data: bytes, tmp_path: Path) -> None:
@@ -180,6 +190,29 @@ def test_a_wrong_document_is_one_error_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_encode_takes_the_options_that_decode_took(file: Path, tmp_path: Path) -> None:
+    options: list[str | Path] = ["--machine", MACHINE, "--param", "piix4_pm:ram_slots=0"]
+    options += ["--target", "x86_64", "--resync", "--hold", "5000"]
+    text = vmsc("decode", file, *options).stdout
+    vmsc("encode", "-", *options, "-o", tmp_path / "out", stdin=text)
+    assert (tmp_path / "out").read_bytes() == file.read_bytes()
+
+
+def test_what_encode_is_given_counts_before_the_document(file: Path, tmp_path: Path) -> None:
+    text = vmsc("decode", file, "--machine", MACHINE).stdout
+    out, given = tmp_path / "out", ("--param", "ram_slots=1")
+    error = vmsc("encode", "-", *given, "-o", out, stdin=text, status=1).stderr.decode()
+    assert "piix4_pm" in error and "1" in error
+    document = json.loads(text)
+    for part in document["parts"]:
+        part.pop("params", None)
+    bare = json.dumps(document).encode()
+    vmsc("encode", "-", "--machine", MACHINE, "-o", out, stdin=bare)
+    assert out.read_bytes() == file.read_bytes()
+    error = vmsc("encode", "-", "--param", "nn=1", "-o", out, stdin=text, status=1).stderr.decode()
+    assert "--param nn=1: no section of standard input has such a parameter" in error
+
+
 def test_ram_goes_to_a_side_file_and_comes_back(tmp_path: Path) -> None:
     # A block list of one block of two pages; a zero page, a raw one; the end.
     block = b"\x06pc.ram"
@@ -225,3 +258,27 @@ def test_help_is_there_for_every_command() -> None:
     for name in (line.split()[0] for line in names if line.startswith("  ")):
         if not name.startswith("-"):
             assert b"Usage" in vmsc(name, "--help").stdout
+
+
+def test_size_says_how_each_length_is_known_and_what_it_hangs_on(tmp_path: Path) -> None:
+    (tmp_path / "mux.vmsd").write_text("""
+        device "mux" {
+            param lines: u16 max 64
+            param cpus:  bits max 8
+            param bus:   one of "isa", "pci" = "isa"
+            param wide:  bool
+            levels: u8[lines]
+            boot:   u8        when bit(cpus, 0) and bus == "pci" and wide
+        }
+        loop Pages { more: u8; block: u8 sticky when more & 1; break when more }
+    """)
+    found = vmsc("size", "mux.vmsd", folder=tmp_path).stdout.decode().splitlines()
+    assert found == [
+        'mux.Mux  device "mux"  computed  0 to 65 bytes',
+        "    parameter lines: number 0 to 64",
+        "    parameter cpus: bits up to 0xff",
+        "    parameter bus: words isa | pci = isa",
+        "    parameter wide: bool",
+        'mux.Pages  loop "Pages"  measured  1 to no limit bytes',
+        "    state block: number 0 to 255",
+    ]

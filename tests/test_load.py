@@ -136,11 +136,16 @@ def test_a_mark_at_the_head_and_other_line_ends_are_good(tree: Path) -> None:
     assert len(good("a.vmsd").files[0].descriptions) == 1
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "// words\n", "\ufeff", "use std.pci"])
-def test_an_empty_file_is_good_and_worth_a_word(tree: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "\n\n", "// words\n", "\ufeff"])
+def test_an_empty_file_is_refused(tree: Path, text: str) -> None:
     put("a.vmsd", text)
-    warning = "a.vmsd:1:1: warning: the file describes nothing [empty-file]"
-    assert said("a.vmsd") == ("" if text.startswith("use") else warning)
+    assert said("a.vmsd") == "a.vmsd:1:1: error: the file describes nothing [empty-file]"
+
+
+@pytest.mark.parametrize("text", ["use std.pci", "const A = 1", "param n: u8"])
+def test_a_file_without_descriptions_may_serve_others(tree: Path, text: str) -> None:
+    put("a.vmsd", text)
+    assert said("a.vmsd") == ""
 
 
 def test_a_file_has_a_limit_and_no_more_is_read(tree: Path) -> None:

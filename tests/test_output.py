@@ -132,6 +132,37 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
     assert target.read_text() == "old\n" and listing(tmp_path) == ["a.py"]
 
 
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "link.py"
+    link.symlink_to("there/a.py")
+    for text in (b"new\n", b"newer\n"):
+        write_file(link, text)
+        assert link.is_symlink() and (tmp_path / "there" / "a.py").read_bytes() == text
+    assert listing(tmp_path) == ["link.py", "there", "there/a.py"]
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_file(pipe, b"all of it")
+        assert os.read(reader, 100) == b"all of it"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode) and listing(tmp_path) == ["pipe"]
+
+
+def test_a_folder_that_is_not_there_is_said_with_the_name_that_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "none" / "a.py"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_file(path, b"")
+    assert caught.value.filename == str(path)
+
+
 def test_a_written_file_has_the_permissions_that_the_user_gives_new_files(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:

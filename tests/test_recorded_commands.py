@@ -100,6 +100,9 @@ def test_what_goes_along_with_a_stream_is_listed_and_no_stream(tmp_path: Path) -
     (tmp_path / "channel").write_bytes(record("multifd zlib").channels[0])
     (tmp_path / "answers").write_bytes(record("postcopy").answers)
     for name, said in (("channel", "a channel of multifd"), ("answers", "a destination answers")):
-        assert run_vmsc("info", tmp_path / name).status == 0
+        listed = run_vmsc("info", tmp_path / name)
+        assert listed.status == 0 and len(listed.out.splitlines()) > 3
+        from_a_pipe = piped((tmp_path / name).read_bytes(), "info", "-")
+        assert (from_a_pipe.returncode, from_a_pipe.stdout.decode()) == (0, listed.out)
         refused = run_vmsc("verify", tmp_path / name)
         assert refused.status == 1 and said in refused.err and "`vmsc info` lists" in refused.err

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from commands import run_vmsc
+from configurations import virtio_devices
 from live import QemuError, eventually, require_qemu, running
 from streams_at_hand import frame, library, opened, unframe
 from virtio_driver import Device, find_device
@@ -16,7 +17,6 @@ from virtio_machines import (
     BUSES,
     DISKS,
     GPU_COMMANDS,
-    all_devices,
     failing_disk,
     stopped_by_disk,
     with_qtest,
@@ -76,8 +76,8 @@ def value_of(entries: list[Entry], name: str) -> Any:
 
 
 @pytest.mark.parametrize("machine", sorted(BUSES), ids=lambda name: name.partition(",")[0])
-def test_all_devices_come_back(machine: str, tmp_path: Path) -> None:
-    with running(all_devices(tmp_path, BUSES[machine]), machine=machine, memory_mb=64) as source:
+def test_all_devices_come_back(machine: str) -> None:
+    with running(virtio_devices(BUSES[machine]), machine=machine, memory_mb=64) as source:
         source.command("stop")
         stream = source.save_stream()
     found = ours(stream)
@@ -96,7 +96,7 @@ def test_all_devices_come_back(machine: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("machine", sorted(BUSES), ids=lambda name: name.partition(",")[0])
 def test_device_state_alone_needs_nothing_to_be_given(machine: str, tmp_path: Path) -> None:
     state, back = tmp_path / "pc.state", tmp_path / "back.state"
-    with running(all_devices(tmp_path, BUSES[machine]), machine=machine, memory_mb=64) as source:
+    with running(virtio_devices(BUSES[machine]), machine=machine, memory_mb=64) as source:
         source.command("stop")
         state.write_bytes(source.save_device_state())
     assert run_vmsc("verify", state).status == 0

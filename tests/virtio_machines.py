@@ -11,39 +11,12 @@ from live import Qemu, eventually, running
 from virtio_driver import Memory, qtest, qtest_arguments
 
 __all__ = [
-    "BUSES", "DISKS", "GPU_COMMANDS", "MICROVM", "all_devices", "failing_disk", "stopped_by_disk",
-    "with_qtest", "writing_guest",
+    "BUSES", "DISKS", "GPU_COMMANDS", "MICROVM", "failing_disk", "stopped_by_disk", "with_qtest",
+    "writing_guest",
 ]  # fmt: skip
 
 MICROVM = "microvm,x-option-roms=off,rtc=on"
 BUSES = {"pc": "pci", "q35": "pci", MICROVM: "device"}
-
-
-def all_devices(folder: Path, bus: str) -> list[str]:
-    """One of each virtio device, as `virtio-NAME-BUS`."""
-    image = folder / "disk.img"
-    image.write_bytes(bytes(1 << 20))
-    drives = [
-        word
-        for name in ("d0", "d1")
-        for word in ("-drive", f"file={image},if=none,id={name},format=raw,snapshot=on")
-    ]
-    share = folder / "share"
-    share.mkdir(exist_ok=True)
-    devices = (
-        f"virtio-blk-{bus},drive=d0", f"virtio-net-{bus},netdev=n0", f"virtio-scsi-{bus},id=s",
-        "scsi-hd,drive=d1,bus=s.0", "scsi-cd,bus=s.0", f"virtio-serial-{bus},id=v",
-        "virtserialport,chardev=c0,bus=v.0,name=p", "virtconsole,chardev=c1,bus=v.0",
-        f"virtio-balloon-{bus},free-page-hint=on,iothread=t0", f"virtio-rng-{bus}",
-        f"virtio-gpu-{bus}", f"virtio-keyboard-{bus}", f"virtio-mouse-{bus}",
-        f"virtio-tablet-{bus}", f"virtio-9p-{bus},fsdev=f0,mount_tag=t",
-    )  # fmt: skip
-    return [
-        "-nodefaults", *drives, "-netdev", "user,id=n0,restrict=on", "-object", "iothread,id=t0",
-        "-chardev", "null,id=c0", "-chardev", "null,id=c1",
-        "-fsdev", f"local,id=f0,path={share},security_model=none",
-        *(word for device in devices for word in ("-device", device)),
-    ]  # fmt: skip
 
 
 # --- a disk that fails: the firmware's or the guest's request is then in flight ---------------

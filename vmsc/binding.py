@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vmsc.entry import Answers, Entry, located, stickies
+from vmsc.entry import Answers, Entry, Occurrences, located, stickies
 from vmsc.library import Library
 from vmsc.places import placed
 from vmsc.runtime.codec import Buffer, Codec, Param
@@ -53,7 +53,7 @@ class Binding:
     library: Library
     answers: Answers
     codecs: dict[int, Bound] = field(default_factory=dict)
-    occurrences: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    occurrences: Occurrences = field(default_factory=Occurrences)
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
     shared: bool = False
     mapped: bool = False
@@ -68,13 +68,6 @@ class Binding:
     @property
     def _target(self) -> str:
         return self.answers.target or target_of(self.machine)
-
-    def _occurrence(self, name: str, instance: int, id_: int) -> int:
-        """Which of the sections of this name and instance it is; parts count with their start."""
-        ids = self.occurrences.setdefault((name, instance), [])
-        if id_ not in ids:
-            ids.append(id_)
-        return ids.index(id_)
 
     def _bound(self, header: SectionHeader | Section | Pages) -> Bound:
         """The codec and parameters of a section, found once for each id."""
@@ -101,7 +94,7 @@ class Binding:
     def _answered(
         self, header: SectionHeader | Section | Pages, wanted: list[Param]
     ) -> dict[str, Any]:
-        at = self._occurrence(header.name, header.instance, header.id)
+        at = self.occurrences.of(header.name, header.instance, header.id)
         params = dict(self.answers.params_for(header.name, header.instance, at, wanted))
         if any(p.name == "page_size" for p in wanted):
             params.setdefault("page_size", self.page_size)
@@ -158,7 +151,7 @@ class Binding:
         self, codec: Codec, header: SectionHeader, buf: Buffer, pos: int, params: dict[str, Any]
     ) -> None:
         """Find what nothing gives of the parameters, if the section's length is recorded."""
-        at = self._occurrence(header.name, header.instance, header.id)
+        at = self.occurrences.of(header.name, header.instance, header.id)
         size = self.answers.recorded_size(header.name, header.instance, at)
         if size is None or pos + size > len(buf):
             return
@@ -183,7 +176,7 @@ class Binding:
 
     def _recorded(self, header: SectionHeader, buf: Buffer, pos: int) -> int | None:
         """The end as the JSON description has it, if the footer stands there."""
-        at = self._occurrence(header.name, header.instance, header.id)
+        at = self.occurrences.of(header.name, header.instance, header.id)
         size = self.answers.recorded_size(header.name, header.instance, at)
         footer = b"\x7e" + header.id.to_bytes(4, "big")
         if size is None or bytes(buf[pos + size : pos + size + 5]) != footer:
@@ -197,7 +190,7 @@ class Binding:
 
     def _undescribed(self, header: SectionHeader, buf: Buffer, pos: int) -> int:
         """The end of what no schema describes, as the JSON description has it."""
-        at = self._occurrence(header.name, header.instance, header.id)
+        at = self.occurrences.of(header.name, header.instance, header.id)
         size = self.answers.recorded_size(header.name, header.instance, at)
         if size is None:
             if not self.answers.complete:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from vmsc.entry import Entry, last_sticky, payload
+from vmsc.entry import Answers, Entry, Occurrences, last_sticky, payload
 from vmsc.jsonform import from_json, to_json
 from vmsc.library import Library
 from vmsc.runtime.codec import Buffer, Codec
@@ -142,12 +142,14 @@ def _section(entry: Entry, event: Section, room: Room) -> dict[str, Any]:
 @dataclass
 class _Back:
     """What is carried from part to part on the way back: the target that the machine type tells,
-    and sticky state by section id.
+    how often each name came, and sticky state by section id.
     """
 
     library: Library
     room: Room
-    target: str = ""
+    answers: Answers | None
+    machine: str = ""
+    occurrences: Occurrences = field(default_factory=Occurrences)
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def part(self, part: Any) -> tuple[Event, Buffer]:
@@ -187,7 +189,7 @@ class _Back:
         if codec is None:
             raise _refuse("no description of the configuration is known")
         value = from_json(codec.type, part.get("value"))
-        self.target = target_of(value.name.decode(errors="replace"))
+        self.machine = value.name.decode(errors="replace")
         return codec.qemu.encode(value)
 
     def _section(self, part: Any, kind: SectionKind) -> tuple[Event, Buffer]:
@@ -200,13 +202,15 @@ class _Back:
     def _payload(self, part: Any, event: Section) -> Buffer:
         if "bytes" in part:
             return _hex(part, "bytes")
+        target = (self.answers.target if self.answers else "") or target_of(self.machine)
+        codec = self.library.device(event.name, event.instance, event.version, target)
+        given = {} if codec is None else self._given(event, codec)
         if "ram" in part:
             if self.room.read is None:
                 raise _refuse("its bytes lie in a side file; give it with --ram-from FILE")
             return self.room.read(
                 _get(part["ram"], "offset", int), _get(part["ram"], "length", int)
             )
-        codec = self.library.device(event.name, event.instance, event.version, self.target)
         if codec is None:
             message = "no description; give its schema with -s DIR or a plugin with -p FILE"
             raise _refuse(message)
@@ -215,16 +219,25 @@ class _Back:
         value = from_json(codec.type, part["value"])
         said = part.get("params", {})
         known = {p.name: p for p in codec.params}
-        for name in said:
+        for name in (*said, *given):
             if name not in known:
                 raise _refuse(f"'{event.name}' has no parameter '{name}'")
         params = {n: _hex(said, n) if known[n].kind == "bytes" else v for n, v in said.items()}
+        params |= given
         params |= self.sticky.get(event.id, {})
         data = codec.qemu.encode(value, version=event.version, **params)
         for param in codec.params:
             if param.sticky and (last := last_sticky(value, param.name)) is not None:
                 self.sticky.setdefault(event.id, {})[param.name] = last
         return data
+
+    def _given(self, event: Section, codec: Codec) -> Mapping[str, Any]:
+        """The parameters that are given beside the document."""
+        if self.answers is None:
+            return {}
+        wanted = [p for p in codec.params if not p.sticky]
+        at = self.occurrences.of(event.name, event.instance, event.id)
+        return self.answers.params_for(event.name, event.instance, at, wanted)
 
 
 def _refuse(message: str) -> EncodeError:
@@ -249,10 +262,10 @@ def _hex(part: Any, name: str) -> bytes:
 
 
 def from_part(
-    document: Mapping[str, Any], library: Library, room: Room
+    document: Mapping[str, Any], library: Library, room: Room, answers: Answers | None = None
 ) -> Iterator[tuple[Event, Buffer]]:
-    """The events and payloads of a document. Raises EncodeError that names the part and the
-    field.
+    """The events and payloads of a document. Parameters and target of `answers` count before the
+    document's own. Raises EncodeError that names the part and the field.
     """
     if document.get("vmsc-stream") != FORMAT or not isinstance(document.get("parts"), list):
         raise _refuse(f'no document of `vmsc decode` ("vmsc-stream": {FORMAT} and "parts")')
@@ -262,7 +275,7 @@ def from_part(
     ):
         if word in document:
             raise _refuse(f"the document is {word} ({why}): the stream cannot be made of it")
-    back = _Back(library, room)
+    back = _Back(library, room, answers)
     for index, part in enumerate(document["parts"]):
         try:
             yield back.part(part)

@@ -17,12 +17,26 @@ from vmsc.runtime.errors import CodecError, DecodeError, ParamError, Truncated
 from vmsc.stream.events import Event, Pages, Section
 
 __all__ = [
-    "ITEM_HEAD", "Answers", "Entry", "Value", "count_fields", "last_sticky", "located", "payload",
-    "stickies",
+    "ITEM_HEAD", "Answers", "Entry", "Occurrences", "Value", "count_fields", "last_sticky",
+    "located", "payload", "stickies",
 ]  # fmt: skip
 
 Value = Any  # an object of a generated class
 ITEM_HEAD = 5  # a codec's framed encoding is one STRUCT item; a frame has a length of its own
+
+
+@dataclass
+class Occurrences:
+    """Which of the sections of one name and instance each is; parts count with their start."""
+
+    ids: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+
+    def of(self, name: str, instance: int, id_: int) -> int:
+        """From 0."""
+        ids = self.ids.setdefault((name, instance), [])
+        if id_ not in ids:
+            ids.append(id_)
+        return ids.index(id_)
 
 
 class Answers(Protocol):

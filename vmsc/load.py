@@ -145,7 +145,7 @@ class _Loader:
         if file is None:
             return
         if not (file.uses or file.consts or file.params or file.descriptions):
-            self.report.warning("empty-file", "the file describes nothing", Span.whole(source))
+            self.report.error("empty-file", "the file describes nothing", Span.whole(source))
         for use in file.uses:
             self._follow(use, (*via, use))
         self.order.append(file)

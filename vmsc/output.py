@@ -52,9 +52,17 @@ def _plain(path: PurePosixPath) -> str:
 @contextmanager
 def beside(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     """A file beside `path`, renamed over it when the block ends well; else `path` stays as it
-    was. `durable`: it is on the disk before it has its name, and the name when this ends.
+    was. Of a link, what it leads to is written. `durable`: it is on the disk before it has its
+    name, and the name when this ends.
+
+    A device or a pipe is written to as it is: a rename would put a file into its place.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    target = Path(os.path.realpath(path))
+    handle, name = _new_file(target, path)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -64,12 +72,20 @@ def beside(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
+        os.replace(name, target)
     except BaseException:
         os.unlink(name)
         raise
     if durable:
-        _flush_folder(path.parent)
+        _flush_folder(target.parent)
+
+
+def _new_file(target: Path, asked: Path) -> tuple[int, str]:
+    """An open file in the folder of `target`, and its name. An error names what was asked for."""
+    try:
+        return tempfile.mkstemp(prefix=f".{target.name[:200]}.", dir=target.parent)
+    except OSError as fault:
+        raise type(fault)(fault.errno, fault.strerror, str(asked)) from None
 
 
 def _flush_folder(folder: Path) -> None:

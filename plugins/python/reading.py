@@ -6,6 +6,8 @@ One emitter for the three: it differs in whether it builds values and in where l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import assert_never
 
 from vmsc import ir, plan
@@ -27,6 +29,8 @@ from .resuming import noted, resumed
 __all__ = ["Reader"]
 
 _FIXED = 1
+# Of so many subsections the headers are compared as a whole; one of more is looked up by its name.
+_FEW = 4
 
 
 def _has_bytes(step: plan.Step) -> bool:
@@ -357,7 +361,7 @@ class Reader(ItemReader):
             return
         code, owner = self.code, repr(self.one.wire.encode())
         known = "(" + "".join(f"{s.wire.encode()!r}, " for s in self.one.subsections) + ")"
-        guard = "pos >= size or buf[pos] == 5"
+        guard = "buf[pos] == 5 if pos < size else not final"
         if not self.one.subsections:
             with code.block(f"if {guard}:"):
                 code(f"peeked = _w.peek(buf, pos, {owner}, final)")
@@ -366,11 +370,31 @@ class Reader(ItemReader):
             return
         code("last = -1")
         with code.block(f"while {guard}:"):
-            code(f"peeked = _w.peek(buf, pos, {owner}, final)")
-            with code.block("if peeked is None:"):
-                code("break")
-            code("name, version_, body = peeked")
+            with self._usual_headers():
+                code(f"peeked = _w.peek(buf, pos, {owner}, final)")
+                with code.block("if peeked is None:"):
+                    code("break")
+                code("name, version_, body = peeked")
             self._subsection_arms(known, "buf, body, final", "pos")
+
+    @contextmanager
+    def _usual_headers(self) -> Iterator[None]:
+        """Compare with the whole header that each subsection has at its own version; the block is
+        for all others.
+        """
+        few = self.one.subsections if len(self.one.subsections) <= _FEW else ()
+        word = "if"
+        for sub in few:
+            name, version = sub.wire.encode(), min(sub.version, 255)
+            head = bytes([5, len(name)]) + name + version.to_bytes(4)
+            with self.code.block(f"{word} buf[pos:pos + {len(head)}] == {head!r}:"):
+                self.code(f"name, version_, body = {name!r}, {version}, pos + {len(head)}")
+            word = "elif"
+        if not few:
+            yield
+            return
+        with self.code.block("else:"):
+            yield
 
     def _subsection_items(self) -> None:
         code = self.code
@@ -392,7 +416,8 @@ class Reader(ItemReader):
             with code.block(head), code.guard("_CodecError", repr(sub.name)):
                 code(f"last = {index}")
                 low, high = min(sub.minimum, 255), sub.version
-                code(f"_w.check_version(version_, {low}, {high}, {at})")
+                with code.block(f"if not {low} <= version_ <= {high}:"):
+                    code(f"_w.check_version(version_, {low}, {high}, {at})")
                 called = self.link.plan_of(sub.call.key)
                 given = "".join(f", {param_name(n)}={self.expr(e)}" for n, e in sub.call.arguments)
                 if takes_version(called):

@@ -33,6 +33,19 @@ class Writer(ItemWriter):
         if not self.write:
             self.code("return n")
 
+    @property
+    def only_run(self) -> plan.Run | None:
+        """The run that is all of the description, if that is so."""
+        match self.one.steps:
+            case (plan.Run() as run,) if self.one.kind != "loop" and not self.one.subsections:
+                return run
+            case _:
+                return None
+
+    def returned(self, run: plan.Run) -> None:
+        """Return the bytes of the only run: there is no list of pieces to join."""
+        self._run(run, "return ")
+
     def _loop(self) -> None:
         code = self.code
         code("n = 0" if not self.write else "ended = False")
@@ -132,7 +145,8 @@ class Writer(ItemWriter):
             values.append(f"*{read}" if isinstance(leaf.form, plan.Row) else read)
         return values
 
-    def _run(self, run: plan.Run) -> None:
+    def _run(self, run: plan.Run, into: str = "put(") -> None:
+        """`into`: what becomes of the bytes."""
         code = self.code
         self._split_words(run)
         if not self.write:
@@ -147,7 +161,8 @@ class Writer(ItemWriter):
         head = [str(_FIXED), str(run.size)] if self.framed else []
         name = self.consts.struct(run_format(run, self.framed))
         with code.block("try:"):
-            code.extend(wrapped([*head, *values], f"put({name}.pack(", "))", code.depth))
+            tail = ")" * into.count("(")
+            code.extend(wrapped([*head, *values], f"{into}{name}.pack(", f"){tail}", code.depth))
         with code.block("except _unpackable as fault:"):
             order = ">" if self.framed or run.order == "big" else "<"
             table = self.consts.unfit_table(found, order)

@@ -45,7 +45,8 @@ class NodeWriter:
 
     def _check(self, value: str, count: str, what: str = "elements") -> None:
         if self.write:
-            self.code(f"_w.size({value}, {count}, '', {what!r})")
+            with self.code.block(f"if len({value}) != {count}:"):
+                self.code(f"_w.size({value}, {count}, '', {what!r})")
 
     def node(self, node: plan.Node, value: str) -> None:
         """Write one value."""
@@ -63,6 +64,8 @@ class NodeWriter:
             case plan.Words(bits=bits):
                 self._check(value, f"-(-({self.expr(bits)}) // 64)")
                 self._numbers(plan.Num("u64", 8, False, "big"), value)
+            case plan.Rep(node=plan.Num() as num, count=ir.Number(value=count)) if self.write:
+                self._row(num, count, value)
             case plan.Rep(node=inner, count=count):
                 self._check(value, self.expr(count))
                 if isinstance(inner, plan.Num):
@@ -111,6 +114,16 @@ class NodeWriter:
         order = ">" if num.order == "big" or self.framed else "<"
         code = order + struct_code(num.name, num.size, num.signed)
         self._out(f"_w.put_numbers({value}, {code!r})", f"len({value}) * {num.size}")
+
+    def _row(self, num: plan.Num, count: int, value: str) -> None:
+        """Write so many numbers in one go; only what does not fit is looked at one by one."""
+        order = ">" if num.order == "big" or self.framed else "<"
+        letter = struct_code(num.name, num.size, num.signed)
+        with self.code.block("try:"):
+            self.code(f"put({self.consts.struct(f'{order}{count}{letter}')}.pack(*{value}))")
+        with self.code.block("except _unpackable:"):
+            self._check(value, str(count))
+            self._numbers(num, value)
 
     def _flat_each(self, node: plan.Node, value: str) -> bool:
         """Write plain structs of numbers in one go; only what does not fit is looked at one by

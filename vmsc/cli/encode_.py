@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vmsc.cli.faults import stop
-from vmsc.cli.options import plugin_option, schemas_option
-from vmsc.cli.reading import Input, library_of, output_option, read_input, refuse, save
+from vmsc.cli.reading import (
+    Input,
+    all_taken,
+    library_of,
+    name_of,
+    output_option,
+    read_input,
+    reading_options,
+    refuse,
+    save,
+)
 
 if TYPE_CHECKING:
     from vmsc.document import Room
@@ -40,31 +49,29 @@ def _room(path: Path | None) -> Room:
 @output_option
 @click.option("--ram-from", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               metavar="FILE", help="The side file that `decode --ram-to` wrote.")  # fmt: skip
-@schemas_option
-@plugin_option
-def command(
-    file: str,
-    output: Path,
-    ram_from: Path | None,
-    schemas: tuple[Path, ...],
-    plugins: tuple[str, ...],
-) -> None:
+@reading_options
+def command(file: str, output: Path, ram_from: Path | None, **options: Any) -> None:
     """Write the stream that JSON says (- is standard input).
 
-    The inverse of decode: byte-identical if nothing was edited.
+    The inverse of decode: byte-identical if nothing was edited. JSON has the parameters that it was
+    decoded with; those that are given here count before them.
     """
     import msgspec
 
+    from vmsc.answers import open_answers
     from vmsc.document import from_part
     from vmsc.stream.writer import write_stream
 
     try:
         document = msgspec.json.decode(bytes(read_input(file)))
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        stop(f"{file}: error: not JSON: {fault}")
+        stop(f"{name_of(file)}: error: not JSON: {fault}")
     if not isinstance(document, dict):
-        stop(f"{file}: error: not a document of `vmsc decode`")
-    library = library_of(Input(file, schemas, plugins))
+        stop(f"{name_of(file)}: error: not a document of `vmsc decode`")
+    given = Input(file, **options)
+    library = library_of(given)
     with refuse(file):
-        size = save(output, write_stream(from_part(document, library, _room(ram_from))))
+        answers = open_answers(None, library, given.params, given.machine, given.target)
+        events = from_part(document, library, _room(ram_from), answers)
+        size = save(output, all_taken(write_stream(events), given, answers))
     click.echo(f"{output}: {size} bytes")

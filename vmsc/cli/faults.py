@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-__all__ = ["Stop", "guarded", "stop"]
+__all__ = ["Stop", "guarded", "plain", "stop"]
 
 GOOD, WRONG, USAGE = 0, 1, 2
 
@@ -30,6 +30,15 @@ class Stop(Exception):
 def stop(message: str, status: int = WRONG) -> NoReturn:
     """End the run with one error message."""
     raise Stop(status, message)
+
+
+def plain(text: str) -> str:
+    """One line that a terminal shows and does not obey: names come from the input, and what of
+    them cannot be printed is escaped.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _say(message: str) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmsc.cli.faults import plain
 from vmsc.cli.reading import (
     ROOM,
     Input,
+    beginning,
     file_argument,
     opened,
+    pieces,
     reading_options,
     refuse,
     report_gaps,
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_STREAMS = (b"QEVM", b"VMSF")
+_FRAMED = b"VMSF"
+_STREAMS = (b"QEVM", _FRAMED)
 _COLUMNS = ("offset", "length", "kind", "id", "name", "inst", "vers", "class")
 
 
@@ -59,8 +62,8 @@ def _row(facts: dict[str, Any], counted: bool) -> list[str]:
     name = facts.get("name") or facts.get("command") or facts.get("message") or ""
     shown = [facts["offset"], facts.get("length", ""), facts["kind"], facts.get("id", ""), name]
     shown += [facts.get("instance", ""), facts.get("version", "")]
-    shown += [facts.get("class", "")]
-    return [*map(str, shown), *([str(facts.get("fields", ""))] if counted else [])]
+    shown += [facts.get("class", ""), *([facts.get("fields", "")] if counted else [])]
+    return [plain(str(cell)) for cell in shown]
 
 
 def _print_table(rows: list[list[str]]) -> None:
@@ -101,9 +104,10 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
     A FILE that ends early or goes wrong is shown as far as it is good.
     """
     given = Input(file, **options)
-    if file != "-" and _aside(Path(file), as_json):
+    start = beginning(given)
+    if start not in _STREAMS and _aside(given, start, as_json):
         return
-    framed = file != "-" and _is_framed(Path(file))
+    framed = start == _FRAMED
     rows = [[*_COLUMNS, "fields"] if counted else [*_COLUMNS]]
     frames: dict[str, int] = {}
     try:
@@ -128,22 +132,18 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
     report_gaps(given)
 
 
-def _aside(file: Path, as_json: bool) -> bool:
+def _aside(given: Input, start: bytes, as_json: bool) -> bool:
     """List what is no stream and goes along with one: answers, or a multifd channel."""
-    with file.open("rb") as handle:
-        start = handle.read(4)
-    if start in _STREAMS:
-        return False
     from vmsc.stream.multifd import is_channel
     from vmsc.stream.returning import looks_like_answers
 
     rows: list[list[Any]] = [["offset", "length", "kind", "number", "name"]]
     try:
-        with refuse(str(file)):
+        with refuse(given.file):
             if looks_like_answers(start):
-                rows.extend(_answers(file))
+                rows.extend(_answers(pieces(given)))
             elif is_channel(start):
-                rows.extend(_packets(file))
+                rows.extend(_packets(pieces(given)))
             else:
                 return False
     finally:
@@ -151,34 +151,29 @@ def _aside(file: Path, as_json: bool) -> bool:
             for row in rows[1:]:
                 click.echo(json.dumps(dict(zip(rows[0], row, strict=True))))
         elif len(rows) > 1:
-            _print_table([[str(cell) for cell in row] for row in rows])
+            _print_table([[plain(str(cell)) for cell in row] for row in rows])
     return True
 
 
-def _answers(file: Path) -> Iterator[list[Any]]:
-    from vmsc.stream.returning import read_answers
+def _answers(data: Iterator[bytes]) -> Iterator[list[Any]]:
+    from vmsc.stream.returning import AnswerReader
 
-    for one in read_answers(file.read_bytes()):
-        yield [one.offset, one.size, "answer", one.number, one.name]
-
-
-def _packets(file: Path) -> Iterator[list[Any]]:
-    from vmsc.stream.multifd import ChannelReader
-
-    reader = ChannelReader()
-    with file.open("rb") as handle:
-        while data := handle.read(ROOM):
-            for one in reader.feed(data):
-                kind = "sync" if one.sync else "packet"
-                yield [one.offset, one.size, kind, one.number, one.block]
+    reader = AnswerReader()
+    for piece in data:
+        for one in reader.feed(piece):
+            yield [one.offset, one.size, "answer", one.number, one.name]
     reader.close()
 
 
-def _is_framed(file: Path) -> bool:
-    from vmsc.opened import is_framed
+def _packets(data: Iterator[bytes]) -> Iterator[list[Any]]:
+    from vmsc.stream.multifd import ChannelReader
 
-    with file.open("rb") as handle:
-        return is_framed(handle.read(4))
+    reader = ChannelReader()
+    for piece in data:
+        for one in reader.feed(piece):
+            kind = "sync" if one.sync else "packet"
+            yield [one.offset, one.size, kind, one.number, one.block]
+    reader.close()
 
 
 def _frame_kind(entry: Entry) -> str:

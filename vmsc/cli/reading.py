@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import mmap
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vmsc.cli.faults import USAGE, WRONG, stop
+from vmsc.cli.faults import USAGE, WRONG, plain, stop
 from vmsc.cli.options import plugin_option, schemas_option
 from vmsc.cli.progress import watched
 
@@ -25,8 +24,9 @@ if TYPE_CHECKING:
     from vmsc.runtime.codec import Buffer
 
 __all__ = [
-    "ROOM", "Input", "file_argument", "library_of", "name_of", "opened", "output_option",
-    "read_input", "reading_options", "refuse", "report_gaps", "save", "sources_options",
+    "ROOM", "Input", "all_taken", "beginning", "file_argument", "library_of", "name_of", "opened",
+    "output_option", "pieces", "read_input", "reading_options", "refuse", "report_gaps", "save",
+    "sources_options",
 ]  # fmt: skip
 
 ROOM = 1 << 20  # bytes of RAM that are looked at together
@@ -34,6 +34,7 @@ _PIECE = 1 << 18
 _FRAMED = b"VMSF"
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 file_argument: Callable[[_F], _F] = click.argument("file", metavar="FILE")
 output_option: Callable[[_F], _F] = click.option(
@@ -67,8 +68,8 @@ _hold_option = click.option(
 
 @dataclass
 class Input:
-    """FILE, and what the options say about reading it. `gaps`: what could not be read of it, where
-    that does not end the run.
+    """FILE, and what the options say about reading it. `begun`: what was taken of standard input
+    to see what it is; `gaps`: what could not be read, where that does not end the run.
     """
 
     file: str
@@ -79,6 +80,7 @@ class Input:
     target: str = ""
     resync: bool = False
     hold: int = 64 << 20
+    begun: bytes = b""
     gaps: list[str] = field(default_factory=list)
 
 
@@ -147,7 +149,7 @@ def refuse(file: str) -> Iterator[None]:
         stop(f"error: {fault}")
     except CodecError as fault:
         status = USAGE if fault.code == "plugin" else WRONG
-        stop(f"{name_of(file)}: error: {fault} [{fault.code}]", status)
+        stop(f"{name_of(file)}: error: {plain(str(fault))} [{fault.code}]", status)
 
 
 def opened(
@@ -158,12 +160,32 @@ def opened(
     `room`: RAM may come in pieces of about so many bytes; then a pipe is read as it comes.
     To be called, and its result used, within `refuse`.
     """
-    if data is None and given.file == "-" and room is not None and not given.resync:
-        start = sys.stdin.buffer.read(len(_FRAMED))
-        if start != _FRAMED:
-            return _arriving(given, start, deep, room)
-        data = start + sys.stdin.buffer.read()
+    piped = given.file == "-" and not given.resync
+    if piped and data is None and room is not None and beginning(given) != _FRAMED:
+        return _arriving(given, deep, room)
+    if data is None and given.begun:
+        data = given.begun + sys.stdin.buffer.read()
     return _whole(given, read_input(given.file) if data is None else data, deep, room)
+
+
+def beginning(given: Input) -> bytes:
+    """The bytes that say what FILE is: a stream, a checkpoint, or something else."""
+    if given.file != "-":
+        with Path(given.file).open("rb") as handle:
+            return handle.read(len(_FRAMED))
+    given.begun = given.begun or sys.stdin.buffer.read(len(_FRAMED))
+    return given.begun
+
+
+def pieces(given: Input) -> Iterator[bytes]:
+    """The bytes of FILE as they come, none empty."""
+    if given.file == "-":
+        if start := beginning(given):
+            yield start
+        yield from iter(_next_piece, b"")
+        return
+    with Path(given.file).open("rb") as handle:
+        yield from iter(lambda: handle.read(_PIECE), b"")
 
 
 def _whole(given: Input, data: Buffer, deep: bool, room: int | None) -> Iterator[Entry]:
@@ -178,9 +200,8 @@ def _whole(given: Input, data: Buffer, deep: bool, room: int | None) -> Iterator
         found = resynced(data, library, answers, given.gaps)
     else:
         found = entries(data, library, answers, deep=deep, room=room)
-    yield from watched(found, len(data))
-    if not is_framed(data):
-        _all_taken(given, answers)
+    found = watched(found, len(data))
+    yield from found if is_framed(data) else all_taken(found, given, answers)
 
 
 def _next_piece() -> bytes:
@@ -189,26 +210,28 @@ def _next_piece() -> bytes:
     return source.read1(_PIECE) if isinstance(source, io.BufferedReader) else source.read(_PIECE)
 
 
-def _arriving(given: Input, start: bytes, deep: bool, room: int) -> Iterator[Entry]:
+def _arriving(given: Input, deep: bool, room: int) -> Iterator[Entry]:
     from vmsc.answers import open_answers
     from vmsc.arriving import arriving
 
     library = library_of(given)
     answers = open_answers(None, library, given.params, given.machine, given.target)
-    pieces = itertools.chain([start], iter(_next_piece, b""))
-    yield from watched(arriving(pieces, answers, hold=given.hold, deep=deep, room=room), None)
-    _all_taken(given, answers)
+    found = arriving(pieces(given), answers, hold=given.hold, deep=deep, room=room)
+    yield from all_taken(watched(found, None), given, answers)
 
 
-def _all_taken(given: Input, answers: StreamAnswers) -> None:
+def all_taken(found: Iterator[_T], given: Input, answers: StreamAnswers) -> Iterator[_T]:
+    """What was found; at its end, a --param that nothing had a use for is refused."""
+    yield from found
     if untaken := answers.untaken():
-        stop(f"error: --param {untaken[0]}: no section of {given.file} has such a parameter")
+        what = f"no section of {name_of(given.file)} has such a parameter"
+        stop(f"error: --param {untaken[0]}: {what}")
 
 
 def report_gaps(given: Input) -> None:
     """End the run, if something could not be read and was passed over."""
     if given.gaps:
-        stop("\n".join(f"{name_of(given.file)}: error: {gap}" for gap in given.gaps))
+        stop("\n".join(f"{name_of(given.file)}: error: {plain(gap)}" for gap in given.gaps))
 
 
 def name_of(file: str) -> str:

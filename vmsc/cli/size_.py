@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vmsc.cli.options import paths_argument, plugin_option, schemas_option, settle
+
+if TYPE_CHECKING:
+    from vmsc.runtime.codec import Param
 
 __all__ = ["command"]
 
@@ -41,7 +45,19 @@ def command(paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[s
         line = f'{one.module}.{one.name}  {one.kind} "{one.wire}"  {one.size_class}  {limits} bytes'
         click.echo(line)
         for p in one.params:
-            bounds = " | ".join(p.words) if p.words else f"{p.low} to {p.high:#x}"
             needs = "state" if p.sticky else "parameter"
-            default = "" if p.default is None else f" = {p.default!r}"
-            click.echo(f"    {needs} {p.name}: {p.kind} {bounds}{default}")
+            default = "" if p.default is None or p.sticky else f" = {p.default}"
+            click.echo(f"    {needs} {p.name}: {p.kind}{_bounds(p)}{default}")
+
+
+def _bounds(param: Param) -> str:
+    """What values a number or a word may have; of a truth and of bytes there is nothing to say."""
+    match param.kind:
+        case "words":
+            return " " + " | ".join(param.words)
+        case "bool" | "bytes":
+            return ""
+        case "bits":
+            return f" up to {param.high:#x}"
+        case _:
+            return f" {param.low} to {param.high}"

@@ -163,18 +163,17 @@ class ChannelReader:
     def name(self) -> str:
         return "a channel" if self.init is None else f"channel {self.init.channel}"
 
-    def feed(self, data: Buffer) -> list[Packet]:
+    def feed(self, data: Buffer) -> Iterator[Packet]:
         """What has become whole. Raises DecodeError with the channel and the offset in it."""
         self._buf += data
-        found: list[Packet] = []
         try:
             while True:
                 if self.init is None:
                     self.init = read_init(self._buf)
                     self._drop(_INIT.size)
-                found.append(self._packet(self.init))
+                yield self._packet(self.init)
         except Truncated:
-            return found
+            return
         except DecodeError as error:
             raise self._located(error) from None
 

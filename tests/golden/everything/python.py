@@ -43,8 +43,8 @@ __all__ = [
 
 _unpackable = (_struct.error, TypeError, OverflowError)
 _Shape = (AttributeError, TypeError, IndexError, ValueError)
-_S0 = _struct.Struct('>QIB')
-_S1 = _struct.Struct('>BIQIB')
+_S0 = _struct.Struct('>BIQIB')
+_S1 = _struct.Struct('>QIB')
 _S2 = _struct.Struct('>H')
 _S3 = _struct.Struct('>BIH')
 _S4 = _struct.Struct('>6sI')
@@ -54,24 +54,24 @@ _S7 = _struct.Struct('>I')
 _S8 = _struct.Struct('>BI6sI')
 _S9 = _struct.Struct('>BIB')
 _S10 = _struct.Struct('>BI4s')
-_F0 = ((0, 'addr'), (8, 'len'), (12, 'flags'),)
-_F1 = ((5, 'addr'), (13, 'len'), (17, 'flags'),)
-_F2 = (('addr', '>Q'), ('len', '>I'), ('flags', '>B'),)
-_F3 = ((0, 'n'),)
-_F4 = ((5, 'n'),)
-_F5 = (('n', '>H'),)
-_F6 = ((0, 'mac'), (6, 'rx_count'),)
-_F7 = ((0, 'legacy'),)
-_F8 = ((0, 'link_up'),)
-_F9 = ((0, 'unused'),)
-_F10 = ((5, 'mac'), (11, 'rx_count'),)
-_F11 = ((5, 'legacy'),)
-_F12 = ((5, 'link_up'),)
-_F13 = ((5, 'unused'),)
-_F14 = (('mac', '>6s'), ('rx_count', '>I'),)
-_F15 = (('legacy', '>H'),)
-_F16 = (('link_up', '>B'),)
-_F17 = (('unused', '>4s'),)
+_F0 = ((5, 'addr'), (13, 'len'), (17, 'flags'),)
+_F1 = (('addr', '>Q'), ('len', '>I'), ('flags', '>B'),)
+_F2 = ((0, 'n'),)
+_F3 = ((5, 'n'),)
+_F4 = (('n', '>H'),)
+_F5 = ((0, 'mac'), (6, 'rx_count'),)
+_F6 = ((0, 'legacy'),)
+_F7 = ((0, 'link_up'),)
+_F8 = ((0, 'unused'),)
+_F9 = ((5, 'mac'), (11, 'rx_count'),)
+_F10 = ((5, 'legacy'),)
+_F11 = ((5, 'link_up'),)
+_F12 = ((5, 'unused'),)
+_F13 = (('mac', '>6s'), ('rx_count', '>I'),)
+_F14 = (('legacy', '>H'),)
+_F15 = (('link_up', '>B'),)
+_F16 = (('unused', '>4s'),)
+_F17 = ((0, 'addr'), (8, 'len'), (12, 'flags'),)
 
 
 class RxBuffer(Struct, gc=False):
@@ -103,30 +103,12 @@ class Examplenic(Struct, gc=False):
     rss: ExamplenicRss | None = None
 
 
-def get_rx_buffer(buf, pos, final):
-    size = len(buf)
-    end = pos + 13
-    if end > size:
-        _w.short(buf, pos, 13, _F0)
-    v_addr, v_len, v_flags = _S0.unpack_from(buf, pos)
-    pos = end
-    return RxBuffer(v_addr, v_len, v_flags), pos
-
-
-def skip_rx_buffer(buf, pos, final):
-    size = len(buf)
-    pos += 13
-    if pos > size:
-        _w.short(buf, pos - 13, 13)
-    return pos
-
-
 def getf_rx_buffer(buf, pos):
     size = len(buf)
     end = pos + 18
     if end > size:
-        _w.short(buf, pos, 18, _F1)
-    kind, length, v_addr, v_len, v_flags = _S1.unpack_from(buf, pos)
+        _w.short(buf, pos, 18, _F0)
+    kind, length, v_addr, v_len, v_flags = _S0.unpack_from(buf, pos)
     if kind != 1 or length != 13:
         _w.item(buf, pos, 1, 13)
     pos = end
@@ -135,9 +117,9 @@ def getf_rx_buffer(buf, pos):
 
 def put_rx_buffer(put, value):
     try:
-        put(_S0.pack(value.addr, value.len, value.flags))
+        put(_S1.pack(value.addr, value.len, value.flags))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F2) from None
+        raise _w.outside(fault, value, _F1) from None
 
 
 def length_rx_buffer(value):
@@ -148,16 +130,16 @@ def length_rx_buffer(value):
 
 def putf_rx_buffer(put, value):
     try:
-        put(_S1.pack(1, 13, value.addr, value.len, value.flags))
+        put(_S0.pack(1, 13, value.addr, value.len, value.flags))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F2) from None
+        raise _w.outside(fault, value, _F1) from None
 
 
 def get_examplenic_rss(buf, pos, final):
     size = len(buf)
     end = pos + 2
     if end > size:
-        _w.short(buf, pos, 2, _F3)
+        _w.short(buf, pos, 2, _F2)
     v_n, = _S2.unpack_from(buf, pos)
     pos = end
     if not (v_n <= 128):
@@ -167,7 +149,7 @@ def get_examplenic_rss(buf, pos, final):
     except _CodecError as fault:
         fault.within('queue')
         raise
-    if pos >= size or buf[pos] == 5:
+    if buf[pos] == 5 if pos < size else not final:
         peeked = _w.peek(buf, pos, b'examplenic/rss', final)
         if peeked:
             _w.unknown_subsection(pos, peeked[0], ())
@@ -178,7 +160,7 @@ def skip_examplenic_rss(buf, pos, final):
     size = len(buf)
     end = pos + 2
     if end > size:
-        _w.short(buf, pos, 2, _F3)
+        _w.short(buf, pos, 2, _F2)
     v_n, = _S2.unpack_from(buf, pos)
     pos = end
     if not (v_n <= 128):
@@ -188,7 +170,7 @@ def skip_examplenic_rss(buf, pos, final):
     except _CodecError as fault:
         fault.within('queue')
         raise
-    if pos >= size or buf[pos] == 5:
+    if buf[pos] == 5 if pos < size else not final:
         peeked = _w.peek(buf, pos, b'examplenic/rss', final)
         if peeked:
             _w.unknown_subsection(pos, peeked[0], ())
@@ -199,7 +181,7 @@ def getf_examplenic_rss(buf, pos):
     size = len(buf)
     end = pos + 7
     if end > size:
-        _w.short(buf, pos, 7, _F4)
+        _w.short(buf, pos, 7, _F3)
     kind, length, v_n = _S3.unpack_from(buf, pos)
     if kind != 1 or length != 2:
         _w.item(buf, pos, 1, 2)
@@ -227,11 +209,12 @@ def put_examplenic_rss(put, value):
     try:
         put(_S2.pack(value.n))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F5) from None
+        raise _w.outside(fault, value, _F4) from None
     if not (value.n <= 128):
         _w.broken_value('n', 'at most', 128, value.n)
     try:
-        _w.size(value.queue, value.n, '', 'elements')
+        if len(value.queue) != value.n:
+            _w.size(value.queue, value.n, '', 'elements')
         put(_w.put_numbers(value.queue, '>H'))
     except _CodecError as fault:
         fault.within('queue')
@@ -253,11 +236,12 @@ def putf_examplenic_rss(put, value):
     try:
         put(_S3.pack(1, 2, value.n))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F5) from None
+        raise _w.outside(fault, value, _F4) from None
     if not (value.n <= 128):
         _w.broken_value('n', 'at most', 128, value.n)
     try:
-        _w.size(value.queue, value.n, '', 'elements')
+        if len(value.queue) != value.n:
+            _w.size(value.queue, value.n, '', 'elements')
         put(_w.array_header(len(value.queue), 2))
         put(_w.put_numbers(value.queue, '>H'))
     except _CodecError as fault:
@@ -274,7 +258,7 @@ def get_examplenic(buf, pos, final, version, p_is_pcie, p_msix_vectors):
         raise
     end = pos + 10
     if end > size:
-        _w.short(buf, pos, 10, _F6)
+        _w.short(buf, pos, 10, _F5)
     v_mac, v_rx_count = _S4.unpack_from(buf, pos)
     pos = end
     if not (v_rx_count <= 0x1000):
@@ -284,7 +268,7 @@ def get_examplenic(buf, pos, final, version, p_is_pcie, p_msix_vectors):
         end = pos + n_1 * 13
         if end > size:
             _w.short(buf, pos, n_1 * 13)
-        v_rx = list(_starmap(RxBuffer, _S0.iter_unpack(buf[pos:end])))
+        v_rx = list(_starmap(RxBuffer, _S1.iter_unpack(buf[pos:end])))
         pos = end
     except _CodecError as fault:
         fault.within('rx')
@@ -292,7 +276,7 @@ def get_examplenic(buf, pos, final, version, p_is_pcie, p_msix_vectors):
     if version < 3:
         end = pos + 2
         if end > size:
-            _w.short(buf, pos, 2, _F7)
+            _w.short(buf, pos, 2, _F6)
         v_legacy, = _S2.unpack_from(buf, pos)
         pos = end
     else:
@@ -300,14 +284,14 @@ def get_examplenic(buf, pos, final, version, p_is_pcie, p_msix_vectors):
     if version >= 3:
         end = pos + 1
         if end > size:
-            _w.short(buf, pos, 1, _F8)
+            _w.short(buf, pos, 1, _F7)
         v_link_up, = _S5.unpack_from(buf, pos)
         pos = end
     else:
         v_link_up = None
     end = pos + 4
     if end > size:
-        _w.short(buf, pos, 4, _F9)
+        _w.short(buf, pos, 4, _F8)
     v_unused, = _S6.unpack_from(buf, pos)
     pos = end
     try:
@@ -323,15 +307,19 @@ def get_examplenic(buf, pos, final, version, p_is_pcie, p_msix_vectors):
         _w.broken(pos, '', '', 'rx_count > 0', f'rx_count = {v_rx_count}', 'a ring has at least one buffer')
     v_rss = None
     last = -1
-    while pos >= size or buf[pos] == 5:
-        peeked = _w.peek(buf, pos, b'examplenic', final)
-        if peeked is None:
-            break
-        name, version_, body = peeked
+    while buf[pos] == 5 if pos < size else not final:
+        if buf[pos:pos + 20] == b'\x05\x0eexamplenic/rss\x00\x00\x00\x01':
+            name, version_, body = b'examplenic/rss', 1, pos + 20
+        else:
+            peeked = _w.peek(buf, pos, b'examplenic', final)
+            if peeked is None:
+                break
+            name, version_, body = peeked
         if name == b'examplenic/rss' and last < 0:
             try:
                 last = 0
-                _w.check_version(version_, 1, 1, pos)
+                if not 1 <= version_ <= 1:
+                    _w.check_version(version_, 1, 1, pos)
                 v_rss, pos = get_examplenic_rss(buf, body, final)
             except _CodecError as fault:
                 fault.within('rss')
@@ -354,7 +342,7 @@ def skip_examplenic(buf, pos, final, notes, version, p_is_pcie, p_msix_vectors):
         raise
     end = pos + 10
     if end > size:
-        _w.short(buf, pos, 10, _F6)
+        _w.short(buf, pos, 10, _F5)
     v_rx_count, = _S7.unpack_from(buf, pos + 6)
     pos = end
     if not (v_rx_count <= 0x1000):
@@ -388,15 +376,19 @@ def skip_examplenic(buf, pos, final, notes, version, p_is_pcie, p_msix_vectors):
         fault.within('table')
         raise
     last = -1
-    while pos >= size or buf[pos] == 5:
-        peeked = _w.peek(buf, pos, b'examplenic', final)
-        if peeked is None:
-            break
-        name, version_, body = peeked
+    while buf[pos] == 5 if pos < size else not final:
+        if buf[pos:pos + 20] == b'\x05\x0eexamplenic/rss\x00\x00\x00\x01':
+            name, version_, body = b'examplenic/rss', 1, pos + 20
+        else:
+            peeked = _w.peek(buf, pos, b'examplenic', final)
+            if peeked is None:
+                break
+            name, version_, body = peeked
         if name == b'examplenic/rss' and last < 0:
             try:
                 last = 0
-                _w.check_version(version_, 1, 1, pos)
+                if not 1 <= version_ <= 1:
+                    _w.check_version(version_, 1, 1, pos)
                 pos = skip_examplenic_rss(buf, body, final)
             except _CodecError as fault:
                 fault.within('rss')
@@ -420,7 +412,7 @@ def getf_examplenic(buf, pos, version, p_is_pcie, p_msix_vectors):
         raise
     end = pos + 15
     if end > size:
-        _w.short(buf, pos, 15, _F10)
+        _w.short(buf, pos, 15, _F9)
     kind, length, v_mac, v_rx_count = _S8.unpack_from(buf, pos)
     if kind != 1 or length != 10:
         _w.item(buf, pos, 1, 10)
@@ -429,7 +421,7 @@ def getf_examplenic(buf, pos, version, p_is_pcie, p_msix_vectors):
         _w.broken(pos, 'rx_count', 'at most', 0x1000, v_rx_count)
     try:
         pos, end, n = _w.array(buf, pos, v_rx_count, 13, 4096)
-        v_rx = list(_starmap(RxBuffer, _S0.iter_unpack(buf[pos:end])))
+        v_rx = list(_starmap(RxBuffer, _S1.iter_unpack(buf[pos:end])))
         pos = end
     except _CodecError as fault:
         fault.within('rx')
@@ -437,7 +429,7 @@ def getf_examplenic(buf, pos, version, p_is_pcie, p_msix_vectors):
     if version < 3:
         end = pos + 7
         if end > size:
-            _w.short(buf, pos, 7, _F11)
+            _w.short(buf, pos, 7, _F10)
         kind, length, v_legacy = _S3.unpack_from(buf, pos)
         if kind != 1 or length != 2:
             _w.item(buf, pos, 1, 2)
@@ -447,7 +439,7 @@ def getf_examplenic(buf, pos, version, p_is_pcie, p_msix_vectors):
     if version >= 3:
         end = pos + 6
         if end > size:
-            _w.short(buf, pos, 6, _F12)
+            _w.short(buf, pos, 6, _F11)
         kind, length, v_link_up = _S9.unpack_from(buf, pos)
         if kind != 1 or length != 1:
             _w.item(buf, pos, 1, 1)
@@ -456,7 +448,7 @@ def getf_examplenic(buf, pos, version, p_is_pcie, p_msix_vectors):
         v_link_up = None
     end = pos + 9
     if end > size:
-        _w.short(buf, pos, 9, _F13)
+        _w.short(buf, pos, 9, _F12)
     kind, length, v_unused = _S10.unpack_from(buf, pos)
     if kind != 1 or length != 4:
         _w.item(buf, pos, 1, 4)
@@ -478,7 +470,8 @@ def getf_examplenic(buf, pos, version, p_is_pcie, p_msix_vectors):
             if name == b'examplenic/rss' and last < 0:
                 try:
                     last = 0
-                    _w.check_version(version_, 1, 1, pos)
+                    if not 1 <= version_ <= 1:
+                        _w.check_version(version_, 1, 1, pos)
                     v_rss, pos = getf_examplenic_rss(sub, body)
                 except _CodecError as fault:
                     fault.within('rss')
@@ -504,13 +497,14 @@ def put_examplenic(put, value, version, p_is_pcie, p_msix_vectors):
     try:
         put(_S4.pack(value.mac, value.rx_count))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F14) from None
+        raise _w.outside(fault, value, _F13) from None
     if not (value.rx_count <= 0x1000):
         _w.broken_value('rx_count', 'at most', 0x1000, value.rx_count)
     try:
-        _w.size(value.rx, value.rx_count, '', 'elements')
+        if len(value.rx) != value.rx_count:
+            _w.size(value.rx, value.rx_count, '', 'elements')
         try:
-            put(b''.join([_S0.pack(e_1.addr, e_1.len, e_1.flags) for e_1 in value.rx]))
+            put(b''.join([_S1.pack(e_1.addr, e_1.len, e_1.flags) for e_1 in value.rx]))
         except _unpackable:
             for i_2, e_1 in enumerate(value.rx):
                 try:
@@ -525,14 +519,14 @@ def put_examplenic(put, value, version, p_is_pcie, p_msix_vectors):
         try:
             put(_S2.pack(value.legacy))
         except _unpackable as fault:
-            raise _w.outside(fault, value, _F15) from None
+            raise _w.outside(fault, value, _F14) from None
     elif value.legacy is not None:
         _w.not_here('legacy', value.legacy)
     if version >= 3:
         try:
             put(_S5.pack(value.link_up))
         except _unpackable as fault:
-            raise _w.outside(fault, value, _F16) from None
+            raise _w.outside(fault, value, _F15) from None
     elif value.link_up is not None:
         _w.not_here('link_up', value.link_up)
     if len(value.unused) != 4:
@@ -540,9 +534,10 @@ def put_examplenic(put, value, version, p_is_pcie, p_msix_vectors):
     try:
         put(_S6.pack(value.unused))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F17) from None
+        raise _w.outside(fault, value, _F16) from None
     try:
-        _w.size(value.table, 16 * p_msix_vectors, '', 'bytes')
+        if len(value.table) != 16 * p_msix_vectors:
+            _w.size(value.table, 16 * p_msix_vectors, '', 'bytes')
         put(value.table)
     except _CodecError as fault:
         fault.within('table')
@@ -608,14 +603,15 @@ def putf_examplenic(put, value, version, p_is_pcie, p_msix_vectors):
     try:
         put(_S8.pack(1, 10, value.mac, value.rx_count))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F14) from None
+        raise _w.outside(fault, value, _F13) from None
     if not (value.rx_count <= 0x1000):
         _w.broken_value('rx_count', 'at most', 0x1000, value.rx_count)
     try:
-        _w.size(value.rx, value.rx_count, '', 'elements')
+        if len(value.rx) != value.rx_count:
+            _w.size(value.rx, value.rx_count, '', 'elements')
         put(_w.array_header(len(value.rx), 13))
         try:
-            put(b''.join([_S0.pack(e_2.addr, e_2.len, e_2.flags) for e_2 in value.rx]))
+            put(b''.join([_S1.pack(e_2.addr, e_2.len, e_2.flags) for e_2 in value.rx]))
         except _unpackable:
             for i_3, e_2 in enumerate(value.rx):
                 try:
@@ -630,14 +626,14 @@ def putf_examplenic(put, value, version, p_is_pcie, p_msix_vectors):
         try:
             put(_S3.pack(1, 2, value.legacy))
         except _unpackable as fault:
-            raise _w.outside(fault, value, _F15) from None
+            raise _w.outside(fault, value, _F14) from None
     elif value.legacy is not None:
         _w.not_here('legacy', value.legacy)
     if version >= 3:
         try:
             put(_S9.pack(1, 1, value.link_up))
         except _unpackable as fault:
-            raise _w.outside(fault, value, _F16) from None
+            raise _w.outside(fault, value, _F15) from None
     elif value.link_up is not None:
         _w.not_here('link_up', value.link_up)
     if len(value.unused) != 4:
@@ -645,9 +641,10 @@ def putf_examplenic(put, value, version, p_is_pcie, p_msix_vectors):
     try:
         put(_S10.pack(1, 4, value.unused))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F17) from None
+        raise _w.outside(fault, value, _F16) from None
     try:
-        _w.size(value.table, 16 * p_msix_vectors, '', 'bytes')
+        if len(value.table) != 16 * p_msix_vectors:
+            _w.size(value.table, 16 * p_msix_vectors, '', 'bytes')
         put(_w.bytes_item(value.table))
     except _CodecError as fault:
         fault.within('table')
@@ -664,9 +661,18 @@ def putf_examplenic(put, value, version, p_is_pcie, p_msix_vectors):
             raise
 
 
-def decode_rx_buffer_from(buf, pos=0, *, final=True):
+def decode_rx_buffer_from(buf, pos=0, final=True):
     """(RxBuffer, end) of the value that begins at `pos`."""
-    return get_rx_buffer(buf, pos, final)
+    size = len(buf)
+    end = pos + 13
+    if end > size:
+        _w.short(buf, pos, 13, _F17)
+    v_addr, v_len, v_flags = _S1.unpack_from(buf, pos)
+    pos = end
+    return RxBuffer(v_addr, v_len, v_flags), pos
+
+
+get_rx_buffer = decode_rx_buffer_from
 
 
 def decode_rx_buffer(buf):
@@ -676,17 +682,25 @@ def decode_rx_buffer(buf):
     return value
 
 
-def scan_rx_buffer(buf, pos=0, *, final=True):
+def scan_rx_buffer(buf, pos=0, final=True):
     """The end of the RxBuffer that begins at `pos`; builds nothing."""
-    return skip_rx_buffer(buf, pos, final)
+    size = len(buf)
+    pos += 13
+    if pos > size:
+        _w.short(buf, pos - 13, 13)
+    return pos
+
+
+skip_rx_buffer = scan_rx_buffer
 
 
 def encode_rx_buffer(value):
     """The bytes of a RxBuffer."""
-    out: list[bytes] = []
     try:
-        put_rx_buffer(out.append, value)
-        return b"".join(out)
+        try:
+            return _S1.pack(value.addr, value.len, value.flags)
+        except _unpackable as fault:
+            raise _w.outside(fault, value, _F1) from None
     except _Shape as fault:
         raise _w.unfit(fault, 'RxBuffer') from fault
 
@@ -699,7 +713,7 @@ def measure_rx_buffer(value):
         raise _w.unfit(fault, 'RxBuffer') from fault
 
 
-def decode_rx_buffer_framed_from(buf, pos=0, *, final=True):
+def decode_rx_buffer_framed_from(buf, pos=0, final=True):
     """(RxBuffer, end) of the value that begins at `pos`."""
     sub, start, end = _w.closed(buf, pos, _w.STRUCT)
     try:
@@ -717,7 +731,7 @@ def decode_rx_buffer_framed(buf):
     return value
 
 
-def scan_rx_buffer_framed(buf, pos=0, *, final=True):
+def scan_rx_buffer_framed(buf, pos=0, final=True):
     """The end of the RxBuffer that begins at `pos`; builds nothing."""
     return _w.item(buf, pos, _w.STRUCT)[1]
 
@@ -737,7 +751,7 @@ def measure_rx_buffer_framed(value):
     return len(encode_rx_buffer_framed(value))
 
 
-def decode_examplenic_from(buf, pos=0, *, final=True, version=3, is_pcie=None, msix_vectors=None):
+def decode_examplenic_from(buf, pos=0, final=True, *, version=3, is_pcie=None, msix_vectors=None):
     """(Examplenic, end) of the value that begins at `pos`."""
     if not 2 <= version <= 3:
         _w.check_version(version, 2, 3, pos)
@@ -753,7 +767,7 @@ def decode_examplenic(buf, *, version=3, is_pcie=None, msix_vectors=None):
     return value
 
 
-def scan_examplenic(buf, pos=0, *, final=True, notes=None, version=3, is_pcie=None, msix_vectors=None):
+def scan_examplenic(buf, pos=0, final=True, notes=None, *, version=3, is_pcie=None, msix_vectors=None):
     """The end of the Examplenic that begins at `pos`; builds nothing."""
     if not 2 <= version <= 3:
         _w.check_version(version, 2, 3, pos)
@@ -788,7 +802,7 @@ def measure_examplenic(value, *, version=3, is_pcie=None, msix_vectors=None):
         raise _w.unfit(fault, 'Examplenic') from fault
 
 
-def decode_examplenic_framed_from(buf, pos=0, *, final=True, version=3, is_pcie=None, msix_vectors=None):
+def decode_examplenic_framed_from(buf, pos=0, final=True, *, version=3, is_pcie=None, msix_vectors=None):
     """(Examplenic, end) of the value that begins at `pos`."""
     if not 2 <= version <= 3:
         _w.check_version(version, 2, 3, pos)
@@ -810,7 +824,7 @@ def decode_examplenic_framed(buf, *, version=3, is_pcie=None, msix_vectors=None)
     return value
 
 
-def scan_examplenic_framed(buf, pos=0, *, final=True, version=3, is_pcie=None, msix_vectors=None):
+def scan_examplenic_framed(buf, pos=0, final=True, *, version=3, is_pcie=None, msix_vectors=None):
     """The end of the Examplenic that begins at `pos`; builds nothing."""
     return _w.item(buf, pos, _w.STRUCT)[1]
 

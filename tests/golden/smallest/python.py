@@ -29,11 +29,11 @@ __all__ = [
 
 _unpackable = (_struct.error, TypeError, OverflowError)
 _Shape = (AttributeError, TypeError, IndexError, ValueError)
-_S0 = _struct.Struct('>B')
-_S1 = _struct.Struct('>BIB')
-_F0 = ((0, 'a'),)
-_F1 = ((5, 'a'),)
-_F2 = (('a', '>B'),)
+_S0 = _struct.Struct('>BIB')
+_S1 = _struct.Struct('>B')
+_F0 = ((5, 'a'),)
+_F1 = (('a', '>B'),)
+_F2 = ((0, 'a'),)
 
 
 class One(Struct, gc=False):
@@ -42,30 +42,12 @@ class One(Struct, gc=False):
     a: U8
 
 
-def get_one(buf, pos, final):
-    size = len(buf)
-    end = pos + 1
-    if end > size:
-        _w.short(buf, pos, 1, _F0)
-    v_a, = _S0.unpack_from(buf, pos)
-    pos = end
-    return One(v_a), pos
-
-
-def skip_one(buf, pos, final):
-    size = len(buf)
-    pos += 1
-    if pos > size:
-        _w.short(buf, pos - 1, 1)
-    return pos
-
-
 def getf_one(buf, pos):
     size = len(buf)
     end = pos + 6
     if end > size:
-        _w.short(buf, pos, 6, _F1)
-    kind, length, v_a = _S1.unpack_from(buf, pos)
+        _w.short(buf, pos, 6, _F0)
+    kind, length, v_a = _S0.unpack_from(buf, pos)
     if kind != 1 or length != 1:
         _w.item(buf, pos, 1, 1)
     pos = end
@@ -74,9 +56,9 @@ def getf_one(buf, pos):
 
 def put_one(put, value):
     try:
-        put(_S0.pack(value.a))
+        put(_S1.pack(value.a))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F2) from None
+        raise _w.outside(fault, value, _F1) from None
 
 
 def length_one(value):
@@ -87,14 +69,23 @@ def length_one(value):
 
 def putf_one(put, value):
     try:
-        put(_S1.pack(1, 1, value.a))
+        put(_S0.pack(1, 1, value.a))
     except _unpackable as fault:
-        raise _w.outside(fault, value, _F2) from None
+        raise _w.outside(fault, value, _F1) from None
 
 
-def decode_one_from(buf, pos=0, *, final=True):
+def decode_one_from(buf, pos=0, final=True):
     """(One, end) of the value that begins at `pos`."""
-    return get_one(buf, pos, final)
+    size = len(buf)
+    end = pos + 1
+    if end > size:
+        _w.short(buf, pos, 1, _F2)
+    v_a, = _S1.unpack_from(buf, pos)
+    pos = end
+    return One(v_a), pos
+
+
+get_one = decode_one_from
 
 
 def decode_one(buf):
@@ -104,17 +95,25 @@ def decode_one(buf):
     return value
 
 
-def scan_one(buf, pos=0, *, final=True):
+def scan_one(buf, pos=0, final=True):
     """The end of the One that begins at `pos`; builds nothing."""
-    return skip_one(buf, pos, final)
+    size = len(buf)
+    pos += 1
+    if pos > size:
+        _w.short(buf, pos - 1, 1)
+    return pos
+
+
+skip_one = scan_one
 
 
 def encode_one(value):
     """The bytes of a One."""
-    out: list[bytes] = []
     try:
-        put_one(out.append, value)
-        return b"".join(out)
+        try:
+            return _S1.pack(value.a)
+        except _unpackable as fault:
+            raise _w.outside(fault, value, _F1) from None
     except _Shape as fault:
         raise _w.unfit(fault, 'One') from fault
 
@@ -127,7 +126,7 @@ def measure_one(value):
         raise _w.unfit(fault, 'One') from fault
 
 
-def decode_one_framed_from(buf, pos=0, *, final=True):
+def decode_one_framed_from(buf, pos=0, final=True):
     """(One, end) of the value that begins at `pos`."""
     sub, start, end = _w.closed(buf, pos, _w.STRUCT)
     try:
@@ -145,7 +144,7 @@ def decode_one_framed(buf):
     return value
 
 
-def scan_one_framed(buf, pos=0, *, final=True):
+def scan_one_framed(buf, pos=0, final=True):
     """The end of the One that begins at `pos`; builds nothing."""
     return _w.item(buf, pos, _w.STRUCT)[1]
 

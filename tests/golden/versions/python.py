@@ -135,7 +135,7 @@ def get_versioned(buf, pos, final, version):
         pos = end
     else:
         v_e = v_f = None
-    if pos >= size or buf[pos] == 5:
+    if buf[pos] == 5 if pos < size else not final:
         peeked = _w.peek(buf, pos, b'example-versioned', final)
         if peeked:
             _w.unknown_subsection(pos, peeked[0], ())
@@ -160,7 +160,7 @@ def skip_versioned(buf, pos, final, version):
         pos += 12
         if pos > size:
             _w.short(buf, pos - 12, 12)
-    if pos >= size or buf[pos] == 5:
+    if buf[pos] == 5 if pos < size else not final:
         peeked = _w.peek(buf, pos, b'example-versioned', final)
         if peeked:
             _w.unknown_subsection(pos, peeked[0], ())
@@ -353,7 +353,7 @@ def get_example_presence(buf, pos, final, version):
         pos = end
     else:
         v_last = None
-    if pos >= size or buf[pos] == 5:
+    if buf[pos] == 5 if pos < size else not final:
         peeked = _w.peek(buf, pos, b'example-presence', final)
         if peeked:
             _w.unknown_subsection(pos, peeked[0], ())
@@ -415,7 +415,7 @@ def skip_example_presence(buf, pos, final, version):
         pos += 1
         if pos > size:
             _w.short(buf, pos - 1, 1)
-    if pos >= size or buf[pos] == 5:
+    if buf[pos] == 5 if pos < size else not final:
         peeked = _w.peek(buf, pos, b'example-presence', final)
         if peeked:
             _w.unknown_subsection(pos, peeked[0], ())
@@ -559,14 +559,16 @@ def put_example_presence(put, value, version):
     elif value.count is not None:
         _w.not_here('count', value.count)
     try:
-        _w.size(value.data, (value.count or 0), '', 'bytes')
+        if len(value.data) != (value.count or 0):
+            _w.size(value.data, (value.count or 0), '', 'bytes')
         put(value.data)
     except _CodecError as fault:
         fault.within('data')
         raise
     if version >= 3:
         try:
-            _w.size(value.extra, (value.count or 0), '', 'elements')
+            if len(value.extra) != (value.count or 0):
+                _w.size(value.extra, (value.count or 0), '', 'elements')
             put(_w.put_numbers(value.extra, '>B'))
         except _CodecError as fault:
             fault.within('extra')
@@ -659,14 +661,16 @@ def putf_example_presence(put, value, version):
     elif value.count is not None:
         _w.not_here('count', value.count)
     try:
-        _w.size(value.data, (value.count or 0), '', 'bytes')
+        if len(value.data) != (value.count or 0):
+            _w.size(value.data, (value.count or 0), '', 'bytes')
         put(_w.bytes_item(value.data))
     except _CodecError as fault:
         fault.within('data')
         raise
     if version >= 3:
         try:
-            _w.size(value.extra, (value.count or 0), '', 'elements')
+            if len(value.extra) != (value.count or 0):
+                _w.size(value.extra, (value.count or 0), '', 'elements')
             put(_w.array_header(len(value.extra), 1))
             put(_w.put_numbers(value.extra, '>B'))
         except _CodecError as fault:
@@ -691,7 +695,7 @@ def putf_example_presence(put, value, version):
         _w.not_here('last', value.last)
 
 
-def decode_versioned_from(buf, pos=0, *, final=True, version=2):
+def decode_versioned_from(buf, pos=0, final=True, *, version=2):
     """(Versioned, end) of the value that begins at `pos`."""
     if not 1 <= version <= 2:
         _w.check_version(version, 1, 2, pos)
@@ -705,7 +709,7 @@ def decode_versioned(buf, *, version=2):
     return value
 
 
-def scan_versioned(buf, pos=0, *, final=True, version=2):
+def scan_versioned(buf, pos=0, final=True, *, version=2):
     """The end of the Versioned that begins at `pos`; builds nothing."""
     if not 1 <= version <= 2:
         _w.check_version(version, 1, 2, pos)
@@ -734,7 +738,7 @@ def measure_versioned(value, *, version=2):
         raise _w.unfit(fault, 'Versioned') from fault
 
 
-def decode_versioned_framed_from(buf, pos=0, *, final=True, version=2):
+def decode_versioned_framed_from(buf, pos=0, final=True, *, version=2):
     """(Versioned, end) of the value that begins at `pos`."""
     if not 1 <= version <= 2:
         _w.check_version(version, 1, 2, pos)
@@ -754,7 +758,7 @@ def decode_versioned_framed(buf, *, version=2):
     return value
 
 
-def scan_versioned_framed(buf, pos=0, *, final=True, version=2):
+def scan_versioned_framed(buf, pos=0, final=True, *, version=2):
     """The end of the Versioned that begins at `pos`; builds nothing."""
     return _w.item(buf, pos, _w.STRUCT)[1]
 
@@ -776,7 +780,7 @@ def measure_versioned_framed(value, *, version=2):
     return len(encode_versioned_framed(value, version=version))
 
 
-def decode_example_presence_from(buf, pos=0, *, final=True, version=4):
+def decode_example_presence_from(buf, pos=0, final=True, *, version=4):
     """(ExamplePresence, end) of the value that begins at `pos`."""
     if not 1 <= version <= 4:
         _w.check_version(version, 1, 4, pos)
@@ -790,7 +794,7 @@ def decode_example_presence(buf, *, version=4):
     return value
 
 
-def scan_example_presence(buf, pos=0, *, final=True, version=4):
+def scan_example_presence(buf, pos=0, final=True, *, version=4):
     """The end of the ExamplePresence that begins at `pos`; builds nothing."""
     if not 1 <= version <= 4:
         _w.check_version(version, 1, 4, pos)
@@ -819,7 +823,7 @@ def measure_example_presence(value, *, version=4):
         raise _w.unfit(fault, 'ExamplePresence') from fault
 
 
-def decode_example_presence_framed_from(buf, pos=0, *, final=True, version=4):
+def decode_example_presence_framed_from(buf, pos=0, final=True, *, version=4):
     """(ExamplePresence, end) of the value that begins at `pos`."""
     if not 1 <= version <= 4:
         _w.check_version(version, 1, 4, pos)
@@ -839,7 +843,7 @@ def decode_example_presence_framed(buf, *, version=4):
     return value
 
 
-def scan_example_presence_framed(buf, pos=0, *, final=True, version=4):
+def scan_example_presence_framed(buf, pos=0, final=True, *, version=4):
     """The end of the ExamplePresence that begins at `pos`; builds nothing."""
     return _w.item(buf, pos, _w.STRUCT)[1]
 
