@@ -38,6 +38,10 @@ class Occurrences:
             ids.append(id_)
         return ids.index(id_)
 
+    def copy(self) -> Occurrences:
+        """The same, to go on from without a trace on this one."""
+        return Occurrences({at: list(ids) for at, ids in self.ids.items()})
+
 
 class Answers(Protocol):
     """Where parameters come from: the command line, a machine file, a stream's own description."""

@@ -23,7 +23,7 @@ _COMMANDS = {
     "verify": "Decode every section to its end and check every law.",
     "frame": "Write a stream as one framed checkpoint.",
     "unframe": "Write a framed checkpoint as the stream that it was.",
-    "guard": "Stand before a COLO secondary: checkpoints arrive whole and proven, or not at all.",
+    "guard": "Let a COLO secondary have whole, proven checkpoints, or none.",
     "plugins": "List plugins and what they add.",
 }
 

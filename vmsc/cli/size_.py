@@ -10,7 +10,7 @@ import click
 from vmsc.cli.options import paths_argument, plugin_option, schemas_option, settle
 
 if TYPE_CHECKING:
-    from vmsc.runtime.codec import Param
+    from vmsc.ir import Param
 
 __all__ = ["command"]
 
@@ -46,7 +46,7 @@ def command(paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[s
         click.echo(line)
         for p in one.params:
             needs = "state" if p.sticky else "parameter"
-            default = "" if p.default is None or p.sticky else f" = {p.default}"
+            default = "" if p.default is None or p.sticky else f" = {p.default!s}"
             click.echo(f"    {needs} {p.name}: {p.kind}{_bounds(p)}{default}")
 
 

@@ -64,7 +64,7 @@ class Ground:
         return replace(
             own,
             codecs={id_: (codec, dict(params)) for id_, (codec, params) in own.codecs.items()},
-            occurrences={at: list(ids) for at, ids in own.occurrences.items()},
+            occurrences=own.occurrences.copy(),
             sticky={id_: dict(kept) for id_, kept in own.sticky.items()},
             names=dict(own.names),
             passed=dict(own.passed),
