@@ -249,9 +249,9 @@ class Model:
             low, high = self._bounds(item, scope)
             value = forced.get(name, inner.get(name, (None,))[0])
             if value is None:
-                value = self._number(low, high, name in small)
+                value = self._likely(name, scope, rest)
                 for _ in range(40):
-                    if self._has_arm(name, value, scope, rest):
+                    if value is not None and self._has_arm(name, value, scope, rest):
                         break
                     value = self._number(low, high, name in small)
             assume(low <= value <= high and avoided.get(name) != value)
@@ -267,6 +267,25 @@ class Model:
             assert isinstance(scope.params, dict)
             scope.params[name] = value
         return wire
+
+    def _likely(self, name: str, scope: Scope, rest: tuple[ir.Item, ...]) -> int | None:
+        """A number that what follows speaks of, where few others would do: one that a law says it
+        equals, or that a choice by it has an arm for.
+        """
+        found: list[int] = []
+        for item in rest:
+            match item:
+                case ir.Require(
+                    law=ir.Operation(op="==", operands=(ir.Ref(kind="field", name=other), expr))
+                ) if other == name and not any(k == "field" for k, _ in ir.names_in(expr)):
+                    return self.eval(expr, scope)
+                case ir.Field(type=ir.Choice(on=ir.Ref(kind="field", name=other), arms=arms)) if (
+                    other == name
+                ):
+                    found += [label for label, _ in arms if isinstance(label, int)]
+                case _:
+                    pass
+        return int(self.draw(st.sampled_from(found))) if found else None
 
     def _has_arm(self, name: str, value: int, scope: Scope, rest: tuple[ir.Item, ...]) -> bool:
         """Whether the choices that follow have arms, if the field has this value."""
