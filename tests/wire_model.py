@@ -11,6 +11,7 @@ import struct
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 import msgspec
@@ -247,13 +248,9 @@ class Model:
             return b""
         if isinstance(item.type, ir.Scalar) and item.type.name != "f64":
             low, high = self._bounds(item, scope)
-            value = forced.get(name, inner.get(name, (None,))[0])
-            if value is None:
-                value = self._likely(name, scope, rest)
-                for _ in range(40):
-                    if value is not None and self._has_arm(name, value, scope, rest):
-                        break
-                    value = self._number(low, high, name in small)
+            found = forced.get(name, inner.get(name, (None,))[0])
+            draw = partial(self._number, low, high, name in small)
+            value = self._fitting(name, draw, scope, rest) if found is None else int(found)
             assume(low <= value <= high and avoided.get(name) != value)
             wire = _packed(item.type, value)
         elif name in inner:
@@ -268,6 +265,18 @@ class Model:
             scope.params[name] = value
         return wire
 
+    def _fitting(
+        self, name: str, draw: Callable[[], int], scope: Scope, rest: tuple[ir.Item, ...]
+    ) -> int:
+        """A number that the choices that follow have arms for, half the time a likely one."""
+        likely = self._likely(name, scope, rest)
+        value = draw() if likely is None or self.draw(st.booleans()) else likely
+        for _ in range(40):
+            if self._has_arm(name, value, scope, rest):
+                break
+            value = draw() if likely is None else likely
+        return value
+
     def _likely(self, name: str, scope: Scope, rest: tuple[ir.Item, ...]) -> int | None:
         """A number that what follows speaks of, where few others would do: one that a law says it
         equals, or that a choice by it has an arm for.
@@ -278,7 +287,7 @@ class Model:
                 case ir.Require(
                     law=ir.Operation(op="==", operands=(ir.Ref(kind="field", name=other), expr))
                 ) if other == name and not any(k == "field" for k, _ in ir.names_in(expr)):
-                    return self.eval(expr, scope)
+                    return int(self.eval(expr, scope))
                 case ir.Field(type=ir.Choice(on=ir.Ref(kind="field", name=other), arms=arms)) if (
                     other == name
                 ):
