@@ -14,6 +14,7 @@ from vmsc.answers import StreamAnswers
 from vmsc.arriving import HOLD, Arrivals, entry_of, payload_in
 from vmsc.binding import Binding, ram_form
 from vmsc.colo.refusal import Refusal, refused
+from vmsc.entry import Occurrences
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.context import Started
 from vmsc.runtime.errors import CodecError
@@ -64,7 +65,7 @@ class Ground:
         return replace(
             own,
             codecs={id_: (codec, dict(params)) for id_, (codec, params) in own.codecs.items()},
-            occurrences={at: list(ids) for at, ids in own.occurrences.items()},
+            occurrences=Occurrences({at: list(ids) for at, ids in own.occurrences.ids.items()}),
             sticky={id_: dict(kept) for id_, kept in own.sticky.items()},
             names=dict(own.names),
             passed=dict(own.passed),
