@@ -21,10 +21,10 @@ from vmsc.colo.ground import FirstMigration, Ground
 from vmsc.library import Library, open_library
 
 __all__ = [
-    "BLOCKS", "DEVICES", "EOS", "FIRST", "LOADED", "PAGE", "READY", "RECEIVED", "REPLY", "REQUEST",
-    "SEND", "SIZE", "TALK", "Page", "Sent", "checkpoint", "clock", "devices", "first_migration",
-    "ground", "live", "name", "nic", "page", "pages", "ram_payload", "ram_section", "section",
-    "talk_library", "uart", "walk", "walk_ram", "word",
+    "BLOCKS", "CONTINUE", "DEVICES", "EOS", "FIRST", "FULL_PAGE", "LOADED", "PAGE", "READY",
+    "RECEIVED", "REPLY", "REQUEST", "SEND", "SIZE", "TALK", "Page", "Sent", "checkpoint", "clock",
+    "devices", "first_migration", "ground", "live", "name", "nic", "page", "pages", "ram_payload",
+    "ram_section", "section", "talk_library", "talk_schemas", "uart", "walk", "walk_ram", "word",
 ]  # fmt: skip
 
 PAGE = 1024
@@ -272,11 +272,17 @@ TALK = tuple(checkpoint(number) for number in range(1, 9))
 
 
 @cache
-def talk_library() -> Library:
-    """A library with the machine's devices."""
+def talk_schemas() -> Path:
+    """A folder with the descriptions of the machine's devices."""
     folder = Path(tempfile.mkdtemp(prefix="vmsc-talk-"))
     (folder / "talk.vmsd").write_text(_SCHEMA)
-    return open_library([folder])
+    return folder
+
+
+@cache
+def talk_library() -> Library:
+    """A library with the machine's devices."""
+    return open_library([talk_schemas()])
 
 
 @cache

@@ -141,6 +141,6 @@ def test_a_name_that_is_no_text_is_told_in_the_journal_all_the_same() -> None:
     _, _, (end,) = first(wire.replace(b"mystery", b"myst\xffry"))
     assert isinstance(end, Ended) and end.code == "unknown-section"
     out = io.StringIO()
-    json_lines(out)("ended", message=end.message, more=[end.message], reason=end.code)
+    json_lines(out, pytest.fail)("ended", message=end.message, more=[end.message], reason=end.code)
     told = json.loads(out.getvalue())
     assert "'myst\\udcffry'" in told["message"] and told["more"] == [told["message"]]

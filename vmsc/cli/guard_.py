@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+import math
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from vmsc.cli.faults import stop
+from vmsc.cli.faults import USAGE, stop
 from vmsc.cli.reading import Input, library_of, sources_options
 
 if TYPE_CHECKING:
     from vmsc.colo.options import Options
+    from vmsc.colo.session import Checks
 
 __all__ = ["command"]
 
@@ -51,7 +55,7 @@ _OPTIONS = (
     ),
     click.option("--fence", metavar="CMD", help="Must exit 0 before a failover is ordered."),
     click.option(
-        "--timeout", type=click.FloatRange(0.1), default=10.0, show_default=True,
+        "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True,
         metavar="SECONDS", help="How long a side may be silent that has to say something.",
     ),
     click.option(
@@ -96,6 +100,8 @@ def _loopback(host: str) -> bool:
 
 def _check(given: dict[str, Any]) -> None:
     """Usage that options alone cannot tell."""
+    if math.isnan(given["timeout"]):
+        raise click.UsageError("--timeout nan: seconds from 0.1 to 3600 expected")
     for name in ("listen", "metrics"):
         address = given[name]
         if address is not None and not given["insecure"] and not _loopback(address[0]):
@@ -117,15 +123,16 @@ def command(**given: Any) -> None:
     Migrate the primary, with the capability x-colo, to --listen. Events come on standard output, a
     JSON line each; what an operator has to know on standard error.
 
-    Exit status: 0 ended by SIGTERM or after a failover; 1 after a refusal, or when the secondary is
-    lost or does not load a checkpoint; 2 usage.
+    Exit status: 0 ended by SIGTERM or after a failover; 1 after a refusal, when the secondary is
+    lost or does not load a checkpoint, or when the primary is lost before anything was protected; 2
+    usage, or something is not there at the start.
     """
     _check(given)
     try:
         import prometheus_client  # noqa: F401
         import qemu.qmp  # noqa: F401
     except ImportError as fault:
-        stop(f"error: the guard needs {fault.name}: install vmsc[guard]", 2)
+        stop(f"error: no {fault.name}, which the guard needs: pip install 'vmsc[guard]'", USAGE)
     import asyncio
 
     from vmsc.colo.monitor import MonitorError
@@ -135,10 +142,25 @@ def command(**given: Any) -> None:
     try:
         status = asyncio.run(guard(options))
     except MonitorError as fault:
-        stop(f"error: {fault}", 2)
+        stop(f"error: {fault}", USAGE)
     finally:
         end()
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """Exit with this status, also where the events have no reader any more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)
+
+
+def _say(text: str) -> None:
+    # A report that nobody can read must not end what it reports on.
+    with suppress(OSError):
+        click.echo(f"vmsc: {text}", err=True)
 
 
 def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
@@ -148,10 +170,16 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
     from vmsc.colo.options import Options
     from vmsc.colo.session import Limits
     from vmsc.colo.store import Store
+    from vmsc.machine import MachineError
 
     source = Input("-", given["schemas"], given["plugins"], given["params"], given["machine"])
-    library = library_of(source)
-    metrics, lines = Metrics(), json_lines(sys.stdout)
+    try:
+        answers = open_answers(
+            None, library_of(source), given["params"], given["machine"], given["target"]
+        )
+    except MachineError as fault:
+        stop(f"error: {fault}", USAGE)
+    metrics, lines = Metrics(), json_lines(sys.stdout, _say)
 
     def tell(event: str, **fields: Any) -> None:
         metrics.tell(event, **fields)
@@ -162,11 +190,9 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
     options = Options(
         listen=given["listen"],
         secondary=given["secondary"],
-        answers=lambda: open_answers(
-            None, library, given["params"], given["machine"], given["target"]
-        ),
+        answers=answers,
         tell=tell,
-        say=lambda text: click.echo(f"vmsc: {text}", err=True),
+        say=_say,
         timeout=given["timeout"],
         limits=Limits(given["max_checkpoint"], given["hold"]),
         checks=_checks(given["expect"]),
@@ -176,11 +202,15 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
         store=None if keep is None else Store(keep, given["keep_last"], session),
         log=given["secondary_log"],
     )
-    address = given["metrics"]
-    return options, (lambda: None) if address is None else metrics.serve(*address)
+    if given["metrics"] is None:
+        return options, lambda: None
+    host, port = given["metrics"]
+    port, end = metrics.serve(host, port)
+    tell("metrics", host=host, port=port)
+    return options, end
 
 
-def _checks(expect: Path | None) -> Any:
+def _checks(expect: Path | None) -> Checks:
     from vmsc.colo.expect import DumpError, load_expected
     from vmsc.colo.session import Checks
 
@@ -189,5 +219,5 @@ def _checks(expect: Path | None) -> Any:
     try:
         expected = load_expected(expect)
     except DumpError as fault:
-        stop(f"error: {fault}")
+        stop(f"error: {fault}", USAGE)
     return Checks(expected.ground, expected.checkpoint)

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from vmsc.colo.session import Ended, Outcome
 
-__all__ = ["Order", "Reach", "orders", "report", "status"]
+__all__ = ["GOOD", "WRONG", "Order", "Reach", "by_hand", "orders", "report", "status"]
 
 GOOD, WRONG = 0, 1
 
@@ -76,6 +76,24 @@ _HEARTBEAT = '{"execute": "x-colo-lost-heartbeat"}'
 _QUIT = '{"execute": "quit"}'
 
 
+def by_hand(order: Order) -> str:
+    """For an operator: what to do himself where this order could not be carried out."""
+    match order:
+        case Order.QUIT_SECONDARY:
+            return f"end the half-loaded secondary: on its QMP, {_QUIT}"
+        case Order.PRIMARY_ALONE:
+            return f"the primary may be stopped: on its QMP, {_HEARTBEAT} lets it go on alone"
+        case Order.TAKE_OVER:
+            return (
+                "make sure that the primary does not run, then on the secondary's QMP:"
+                f" {_HEARTBEAT}"
+            )
+        case Order.CLOSE_PRIMARY | Order.WAIT:
+            return "end the guard"
+        case _:
+            assert_never(order)
+
+
 def report(ended: Ended, protected: bool, reach: Reach) -> tuple[str, ...]:
     """For an operator: what happened, where both sides are, and what to order. A line each."""
     lines = [f"{ended.outcome.value}: {ended.message} [{ended.code}]"]
@@ -85,7 +103,7 @@ def report(ended: Ended, protected: bool, reach: Reach) -> tuple[str, ...]:
     at = f"checkpoint {ended.epoch}" if ended.epoch else "the first migration"
     alone = "the primary is told to go on alone"
     if not reach.primary:
-        alone = f"the primary may be stopped: on its QMP, {_HEARTBEAT} lets it go on alone"
+        alone = by_hand(Order.PRIMARY_ALONE)
     match ended.outcome:
         case Outcome.STOPPED | Outcome.REFUSED:
             lines += [
@@ -97,15 +115,12 @@ def report(ended: Ended, protected: bool, reach: Reach) -> tuple[str, ...]:
             lines.append(alone)
         case Outcome.APPLY_FAILED:
             half = "the secondary is half loaded and must not take over"
-            lines.append(f"{half}: " + ("it is quit" if reach.secondary else f"order {_QUIT}"))
-            lines.append(alone)
+            quits = "it is quit" if reach.secondary else by_hand(Order.QUIT_SECONDARY)
+            lines += [f"{half}: {quits}", alone]
         case Outcome.PRIMARY_LOST:
             lines.append(f"the secondary is whole, at {at}")
             if not (reach.fence and reach.secondary):
-                lines.append(
-                    "no failover was ordered; make sure that the primary does not run, then on the"
-                    f" secondary's QMP: {_HEARTBEAT}"
-                )
+                lines.append(f"no failover was ordered; {by_hand(Order.TAKE_OVER)}")
         case Outcome.TAKEN_OVER:
             lines.append("make sure that the primary does not run: it is not told anything")
         case _:

@@ -2,7 +2,8 @@
 
 A side is late that has to say something and has been silent for the timeout; a primary also if it
 is slower than `SLOWEST` over more than twice the timeout. Between checkpoints the protocol's own
-pace counts: a primary that has asked at intervals, and does not for three times the longest.
+pace counts: a primary is late that has asked at intervals, and does not for three times the longest
+of them; the time that its last checkpoint took is not counted.
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ class Pace:
             self.count += 1
         self.last = now
 
-    def due(self, timeout: float) -> Late | None:
-        """When a primary that asks no more is late; None while its pace is not known."""
+    def due(self, timeout: float, since: float) -> Late | None:
+        """When a primary that asks no more is late, that could ask since then; None while its pace
+        is not known.
+        """
         if self.last is None or self.count < _ENOUGH:
             return None
         wait = max(timeout, _TIMES * self.longest)
         words = f"no checkpoint-request for {wait:g} s, they came every {self.longest:.3g} s"
-        return Late(self.last + wait, Side.PRIMARY, "out-of-pace", words)
+        return Late(max(self.last, since) + wait, Side.PRIMARY, "out-of-pace", words)
 
 
 def due(
@@ -78,4 +81,4 @@ def due(
         case Side.SECONDARY:
             return Late(max(since, secondary) + timeout, side, "silent", silent)
         case None:
-            return pace.due(timeout)
+            return pace.due(timeout, since)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import assert_never
 
-from vmsc.colo.aftermath import GOOD, WRONG, Order, Reach, orders, report, status
-from vmsc.colo.inputs import Closed, Exit, Input, Stop
+from vmsc.colo.aftermath import GOOD, WRONG, Order, Reach, by_hand, orders, report, status
+from vmsc.colo.inputs import Closed, Exit, Inputs, Stop
 from vmsc.colo.line import Line
 from vmsc.colo.monitor import Monitor, MonitorError
 from vmsc.colo.options import Options
 from vmsc.colo.session import Ended, Outcome, Side
 
-__all__ = ["LINGER", "Hands", "conclude"]
+__all__ = ["LINGER", "Hands", "conclude", "log_size"]
 
 LINGER = 0.5  # seconds for QMP to follow a connection that has ended, and for a log's last lines
-_FENCE = 60.0  # seconds that a fence may take
 _QUOTED = 1 << 14  # bytes of a log
 
 
@@ -29,7 +32,7 @@ class Hands:
     options: Options
     primary: Line | None
     monitor: Monitor | None
-    inputs: asyncio.Queue[Input]
+    inputs: Inputs
     logged: int
 
 
@@ -48,12 +51,14 @@ async def conclude(ended: Ended, protected: bool, hands: Hands) -> int:
     for line in (*report(ended, protected, reach), *await _quoted(ended, hands)):
         options.say(line)
     for order in orders(ended, protected, reach):
-        options.tell("order", order=order.name.lower().replace("_", "-"))
+        name = order.name.lower().replace("_", "-")
+        options.tell("order", order=name)
         try:
             final = await _carry_out(order, hands)
         except MonitorError as fault:
-            options.tell("order-failed", order=order.name.lower(), why=str(fault))
+            options.tell("order-failed", order=name, why=fault.why)
             options.say(f"could not {order.value}: {fault}")
+            options.say(by_hand(order))
             continue
         if final is not None:
             return final
@@ -92,10 +97,11 @@ async def _primary_alone(options: Options) -> None:
 async def _take_over(hands: Hands) -> int | None:
     options, monitor = hands.options, hands.monitor
     assert options.fence is not None and monitor is not None
-    failed = await _fenced(options.fence)
+    failed = await _fenced(options.fence, options.fence_limit)
     options.tell("fence", good=failed is None, why=failed)
     if failed is not None:
         options.say(f"the fence failed, so no failover was ordered: {failed}")
+        options.say(by_hand(Order.TAKE_OVER))
         return None
     await monitor.take_over(options.timeout)
     options.tell("failover")
@@ -103,16 +109,27 @@ async def _take_over(hands: Hands) -> int | None:
     return GOOD
 
 
-async def _fenced(command: str) -> str | None:
-    """Run the fence; None if it succeeded, else why it did not."""
-    process = await asyncio.create_subprocess_shell(command, stdin=asyncio.subprocess.DEVNULL)
+async def _fenced(command: str, limit: float) -> str | None:
+    """Run the fence; None if it succeeded, else why it did not. What it writes goes to standard
+    error: standard output has events alone. It is a group of its own, so that a signal for the
+    guard leaves it, and so that all of it can be ended.
+    """
     try:
-        async with asyncio.timeout(_FENCE):
+        process = await asyncio.create_subprocess_shell(
+            command, stdin=asyncio.subprocess.DEVNULL, stdout=2, start_new_session=True
+        )
+    except (OSError, ValueError) as fault:
+        return f"it could not be run: {fault}"
+    try:
+        async with asyncio.timeout(limit):
             code = await process.wait()
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-        return f"it did not end within {_FENCE:g} s"
+        return f"it did not end within {limit:g} s"
+    if code < 0:
+        return f"signal {-code} ended it"
     return None if code == 0 else f"exit status {code}"
 
 
@@ -129,8 +146,19 @@ async def _wait(hands: Hands) -> int:
                     options.tell("failover")
                     options.say("the secondary was ordered to take over")
                     return GOOD
-                options.say("the secondary has ended its connection, and has not taken over")
+                took = "has not taken over"
+                if monitor is None:
+                    took = "whether it was ordered to take over cannot be told without its QMP"
+                options.say(f"the secondary has ended its connection: {took}")
                 return WRONG
+
+
+def log_size(log: Path | None) -> int:
+    """The bytes of a secondary's log; none, if it is not there (yet)."""
+    if log is not None:
+        with suppress(OSError):
+            return log.stat().st_size
+    return 0
 
 
 async def _quoted(ended: Ended, hands: Hands) -> list[str]:

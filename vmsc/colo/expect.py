@@ -39,8 +39,10 @@ class DumpError(Exception):
 
 @dataclass(frozen=True)
 class _Device:
+    """A type. What lies in it twice may have subsections of one name twice."""
+
     versions: Versions
-    subsections: Mapping[str, Versions]
+    subsections: Mapping[str, Sequence[Versions]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Expected:
         for _, name, instance, version in ground.devices:
             known = self._of(name)
             if known and not any(_within(version, device.versions) for device in known):
-                loaded = " or ".join(_words(device.versions) for device in known)
+                loaded = " or ".join(dict.fromkeys(_words(device.versions) for device in known))
                 raise Refusal(
                     "expect-version",
                     f"section '{name}' instance {instance} has version {version}, and the"
@@ -75,7 +77,7 @@ class Expected:
         encode = entry.codec.framed.encode
         item = encode(entry.value(), version=event.version, **entry.params)
         for name, version in subsections_in(item):
-            loaded = [d.subsections[name] for d in known if name in d.subsections]
+            loaded = list(dict.fromkeys(v for d in known for v in d.subsections.get(name, ())))
             if any(_within(version, versions) for versions in loaded):
                 continue
             what = " or ".join(map(_words, loaded)) or "no such subsection"
@@ -104,11 +106,17 @@ def load_expected(path: Path) -> Expected:
         for type_, device in top.items():
             if type_ != _KEY and "Description" in device:
                 one = device["Description"]
-                found = _Device(_versions(one), dict(_subsections_of(one)))
-                devices.setdefault(one["name"], []).append(found)
-    except (TypeError, KeyError, AttributeError, RecursionError) as fault:
+                devices.setdefault(one["name"], []).append(_device(one))
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as fault:
         raise DumpError(f"{path}: type '{type_}' is not as QEMU dumps it: {fault}") from None
     return Expected(devices)
+
+
+def _device(description: Mapping[str, Any]) -> _Device:
+    subsections: dict[str, list[Versions]] = {}
+    for name, versions in _subsections_of(description):
+        subsections.setdefault(name, []).append(versions)
+    return _Device(_versions(description), subsections)
 
 
 def _versions(description: Mapping[str, Any]) -> Versions:

@@ -18,14 +18,23 @@ _PROOF = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 _PAUSE = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-def json_lines(out: IO[str]) -> Tell:
-    """Write each event as a line: time (UTC), event, its fields."""
+def json_lines(out: IO[str], lost: Callable[[str], None]) -> Tell:
+    """Write each event as a line: time (UTC), event, its fields. An output that fails must not end
+    what is told of: `lost` gets why, once, and what can be written later is.
+    """
+    failed = False
 
     def tell(event: str, **fields: Any) -> None:
+        nonlocal failed
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = msgspec.json.encode(_plain({"time": time, "event": event, **fields}))
-        out.write(line.decode() + "\n")
-        out.flush()
+        try:
+            out.write(line.decode() + "\n")
+            out.flush()
+        except OSError as fault:
+            if not failed:
+                lost(f"events are lost: {fault.strerror}")
+            failed = True
 
     return tell
 
@@ -73,8 +82,8 @@ class Metrics:
         self._kept = Counter("vmsc_guard_kept", "Checkpoints stored", registry=own)
         self._unkept = Counter("vmsc_guard_not_kept", "Checkpoints not stored", registry=own)
 
-    def serve(self, host: str, port: int) -> Callable[[], None]:
-        """Answer on this address; what ends it. Raises OSError."""
+    def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
+        """Answer on this address; its port, and what ends it. Raises OSError."""
         server, thread = start_http_server(port, host, self.registry)
 
         def end() -> None:
@@ -82,7 +91,7 @@ class Metrics:
             server.server_close()
             thread.join(5)
 
-        return end
+        return server.server_port, end
 
     def tell(self, event: str, **fields: Any) -> None:
         """Count an event. Events that nothing counts are passed over."""

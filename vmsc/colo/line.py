@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -17,16 +17,17 @@ from vmsc.runtime.codec import Buffer
 __all__ = ["PIECE", "Line"]
 
 PIECE = 1 << 18  # bytes that are read at once
+_PART = 1 << 16  # bytes that are sent at once: `moved` is to show that a long piece goes out
+_UNSENT = 1 << 17  # bytes that the kernel takes before it sends them: they count as gone
 _FULL = 1 << 22  # bytes that may wait to be sent before the other side is read no more
 _FLUSH = 2.0  # seconds that the last words have
 
 
 @dataclass(frozen=True)
 class _Out:
-    """What is to be sent once `before` is done; `passed` bytes of it stop the other side."""
+    """What is to be sent; `passed` bytes of it stop the other side."""
 
     pieces: Iterable[Buffer]
-    before: asyncio.Future[object] | None = None
     passed: int = 0
 
 
@@ -49,10 +50,18 @@ class Line:
         self._room.set()
         self._unsent = 0
         self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
         self.moved = self.heard = self._loop.time()
         self.received = 0
         self._socket: socket.socket = writer.get_extra_info("socket")
-        _keep_alive(self._socket, timeout)
+        with suppress(OSError):  # it has ended already: reading will tell
+            _keep_alive(self._socket, timeout)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+
+    @property
+    def full(self) -> bool:
+        """Whether what is to be sent stops the reading of the other side."""
+        return not self._room.is_set()
 
     def start(self, after: Line | None = None, first: bytes = b"") -> None:
         """Begin; `first` came already. Nothing is read while `after`, where it goes, is full."""
@@ -67,21 +76,26 @@ class Line:
             self._room.clear()
         self._outbox.put_nowait(_Out((data,), passed=len(data)))
 
-    def play(self, pieces: Iterable[Buffer], before: asyncio.Future[object] | None) -> None:
-        """Send the pieces as there is room for them, once `before` is done."""
-        self._outbox.put_nowait(_Out(pieces, before))
+    def play(self, pieces: Iterable[Buffer]) -> None:
+        """Send the pieces as there is room for them."""
+        self._outbox.put_nowait(_Out(pieces))
 
     async def close(self) -> None:
-        """Send what waits, for a moment, and end the connection."""
+        """Send what waits, for a moment, and end the connection, whether it was sent or not."""
+        if self._closed:
+            return
+        self._closed = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(_FLUSH):
+            async with asyncio.timeout(_FLUSH if self._tasks else 0):
                 await self._outbox.join()
         for task in self._tasks:
             task.cancel()
         self._writer.close()
-        with suppress(OSError, TimeoutError):
+        try:
             async with asyncio.timeout(_FLUSH):
                 await self._writer.wait_closed()
+        except (OSError, TimeoutError):
+            self._writer.transport.abort()
 
     async def _read(self, after: Line | None, first: bytes) -> None:
         data, why = first, "it closed the connection"
@@ -110,9 +124,7 @@ class Line:
         broken = False
         while True:
             out = await self._outbox.get()
-            if out.before is not None:
-                await asyncio.wait((out.before,))
-            for piece in out.pieces:
+            for piece in _cut(out.pieces):
                 broken = broken or not await self._sent(piece)
             self._unsent -= out.passed
             if self._unsent <= _FULL:
@@ -127,6 +139,13 @@ class Line:
             return False
         self.moved = self._loop.time()
         return True
+
+
+def _cut(pieces: Iterable[Buffer]) -> Iterator[Buffer]:
+    """The pieces, the long ones in parts."""
+    for piece in pieces:
+        view = memoryview(piece)
+        yield from (view[start : start + _PART] for start in range(0, len(view), _PART))
 
 
 def _keep_alive(end: socket.socket, timeout: float) -> None:

@@ -6,6 +6,7 @@ A socket of QEMU's serves one client at a time: give the guard one of its own.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +17,19 @@ from qemu.qmp.protocol import Runstate
 
 __all__ = ["Monitor", "MonitorError"]
 
+# What the library logs of an end of QEMU's is raised here as well, and told once.
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
+
 _WAIT = 5.0  # seconds for a connection, and for an answer unless it is said
 _PAUSE = 0.05
 
 
 class MonitorError(Exception):
-    """QEMU could not be reached, refused, or did not answer in time."""
+    """QEMU could not be reached, refused, or did not answer in time. `why` is without the path."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.why = why
 
 
 class Monitor:
@@ -40,7 +48,7 @@ class Monitor:
             async with asyncio.timeout(wait):
                 await client.connect(str(path))
         except (QMPError, OSError, TimeoutError, EOFError) as fault:
-            raise MonitorError(f"{path}: no QMP: {_words(fault)}") from None
+            raise MonitorError(path, f"no QMP: {_words(fault)}") from None
         return Monitor(client, path)
 
     @property
@@ -59,19 +67,20 @@ class Monitor:
             async with asyncio.timeout(wait):
                 return await self._client.execute(command, arguments)
         except ExecuteError as refusal:
-            raise MonitorError(f"{self._path}: '{command}' was refused: {refusal}") from None
+            raise MonitorError(self._path, f"'{command}' was refused: {refusal}") from None
         except (QMPError, OSError, TimeoutError, EOFError) as fault:
-            raise MonitorError(f"{self._path}: '{command}': {_words(fault)}") from None
+            raise MonitorError(self._path, f"'{command}': {_words(fault)}") from None
 
     async def take_over(self, wait: float) -> None:
         """Order a secondary to take over, and see it run. Raises MonitorError."""
         await self.order("x-colo-lost-heartbeat", wait)
-        async with asyncio.timeout(wait) as limit:
-            while not await self._runs_alone():
-                await asyncio.sleep(_PAUSE)
-                when = limit.when()
-                if when is not None and asyncio.get_running_loop().time() > when - _PAUSE:
-                    raise MonitorError(f"{self._path}: it does not run {wait:g} s after the order")
+        try:
+            async with asyncio.timeout(wait):
+                while not await self._runs_alone():
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError:
+            why = f"it does not run by itself {wait:g} s after the order"
+            raise MonitorError(self._path, why) from None
 
     async def taken_over(self, wait: float = 1.0) -> bool:
         """Whether somebody has ordered this secondary to take over. COLO_EXIT itself may call that
@@ -79,14 +88,21 @@ class Monitor:
         """
         with suppress(MonitorError, TimeoutError):
             async with asyncio.timeout(wait):
-                while (await self.order("query-colo-status"))["reason"] != "request":
+                while await self._asked("query-colo-status", "reason") != "request":
                     await asyncio.sleep(_PAUSE)
                 return True
         return False
 
     async def _runs_alone(self) -> bool:
-        mode = (await self.order("query-colo-status"))["mode"]
-        return mode == "none" and bool((await self.order("query-status"))["running"])
+        mode = await self._asked("query-colo-status", "mode")
+        return mode == "none" and await self._asked("query-status", "running") is True
+
+    async def _asked(self, query: str, key: str) -> object:
+        """A member of the answer. Raises MonitorError."""
+        answer = await self.order(query)
+        if not isinstance(answer, dict) or key not in answer:
+            raise MonitorError(self._path, f"'{query}': an answer with '{key}' expected")
+        return answer[key]
 
     async def close(self) -> None:
         if self._events is not None:

@@ -18,13 +18,16 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True)
 class Options:
-    """How the guard runs. `timeout`: seconds. `fence`: a command that must succeed before a
-    failover is ordered; None: none is ever ordered. `say`: for the operator.
+    """How the guard runs, once: `answers` are for the one first migration that it takes.
+
+    `timeout` and `fence_limit`: seconds. `fence`: a command that must succeed before a failover is
+    ordered; None: none is ever ordered. `say`: for the operator. `log`: the secondary's standard
+    error.
     """
 
     listen: Address
     secondary: Address
-    answers: Callable[[], StreamAnswers]
+    answers: StreamAnswers
     tell: Tell
     say: Callable[[str], None]
     timeout: float = 10.0
@@ -33,5 +36,6 @@ class Options:
     qmp: Path | None = None
     primary_qmp: Path | None = None
     fence: str | None = None
+    fence_limit: float = 60.0
     store: Store | None = None
-    log: Path | None = None  # the secondary's standard error
+    log: Path | None = None

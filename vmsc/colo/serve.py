@@ -15,9 +15,9 @@ from vmsc.colo import session as s
 from vmsc.colo.aftermath import GOOD
 from vmsc.colo.checkpoint import Checkpoint
 from vmsc.colo.deadline import Late, Pace, due
-from vmsc.colo.ending import LINGER, Hands, conclude
+from vmsc.colo.ending import LINGER, Hands, conclude, log_size
 from vmsc.colo.ground import Ground
-from vmsc.colo.inputs import Closed, Exit, Heard, Input, Second, Stop
+from vmsc.colo.inputs import Closed, Exit, Heard, Input, Inputs, Second, Stop
 from vmsc.colo.line import PIECE, Line
 from vmsc.colo.monitor import Monitor
 from vmsc.colo.options import Options
@@ -27,6 +27,7 @@ from vmsc.stream.multifd import is_channel
 __all__ = ["guard"]
 
 _MAGIC = b"QEVM"
+_DISK = 1.0  # seconds that a checkpoint waits until the one before it is stored
 
 
 async def guard(options: Options) -> int:
@@ -44,14 +45,15 @@ class _Guard:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self._inputs: asyncio.Queue[Input] = asyncio.Queue()
-        self._slots = asyncio.Semaphore(4)  # pieces of input that may wait
+        self._inputs = Inputs()
         self._lines: dict[s.Side, Line] = {}
         self._session: s.Session | None = None
         self._monitor: Monitor | None = None
         self._server: asyncio.Server | None = None
         self._ground: Ground | None = None
-        self._storing: asyncio.Task[object] | None = None
+        self._joining: asyncio.Task[None] | None = None
+        self._storing: asyncio.Task[None] | None = None
+        self._stopping = False
         self._side: s.Side | None = None
         self._since = self._played = self._loop.time()
         self._taken = 0  # bytes that had come from the primary at `_since`
@@ -62,7 +64,7 @@ class _Guard:
 
     async def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._inputs.put_nowait, Stop())
+            self._loop.add_signal_handler(number, self._inputs.put, Stop())
         options = self._options
         if options.qmp is not None:
             self._monitor = await Monitor.opened(options.qmp)
@@ -75,13 +77,18 @@ class _Guard:
             found = await self._next()
             if self._session is None:
                 if isinstance(found, Stop):
-                    options.tell("ended", outcome="stopped", reason="stopped", epoch=None)
+                    message = "no primary came until then"
+                    options.tell(
+                        "ended", outcome="stopped", reason="stopped", message=message, epoch=None
+                    )
                     return GOOD
                 continue
             before = self._loop.time()
             for action in await self._take(found, self._session):
-                self._do(action, before)
-            self._watch_pace(self._session)
+                await self._do(action, before)
+        if self._stopping:
+            # Where an operator would be waited for, this one has said already what he wants.
+            self._inputs.put(Stop())
         hands = Hands(
             options, self._lines.get(s.Side.PRIMARY), self._monitor, self._inputs, self._logged
         )
@@ -90,8 +97,10 @@ class _Guard:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
-        for line in self._lines.values():
-            await line.close()
+        if self._joining is not None:
+            self._joining.cancel()
+            await asyncio.wait((self._joining,))
+        await asyncio.gather(*(line.close() for line in self._lines.values()))
         if self._storing is not None:
             await asyncio.wait((self._storing,))
         if self._monitor is not None:
@@ -101,23 +110,23 @@ class _Guard:
 
     def _event(self, name: str, data: Mapping[str, Any]) -> None:
         """An event of the secondary's QMP."""
-        self._options.tell("secondary-qmp", name=name, **data)
+        told = {key: data[key] for key in ("mode", "reason") if key in data}
+        self._options.tell("secondary-qmp", name=name, **told)
         if name == "COLO_EXIT":
-            self._inputs.put_nowait(Exit(str(data.get("reason"))))
+            self._inputs.put(Exit(str(data.get("reason"))))
 
     def _hears(self, side: s.Side) -> Callable[[bytes | None, str], Any]:
         async def told(data: bytes | None, why: str) -> None:
             if data is None:
-                self._inputs.put_nowait(Closed(side, why))
-                return
-            await self._slots.acquire()
-            self._inputs.put_nowait(Heard(side, data))
+                self._inputs.put(Closed(side, why))
+            else:
+                await self._inputs.hear(Heard(side, data))
 
         return told
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A connection: the primary, if it is the first and begins as a migration does."""
-        start = b""
+        peer, start = _peer(writer), b""
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
             async with asyncio.timeout(self._options.timeout):
                 start = await reader.readexactly(len(_MAGIC))
@@ -125,34 +134,33 @@ class _Guard:
         if is_channel(start):
             reason = "multifd"
             if self._session is not None:
-                self._inputs.put_nowait(Second())
+                self._inputs.put(Second())
         elif self._session is not None:
             reason = "second-primary"
         elif start != _MAGIC:
             reason = "bad-magic" if start else "silent"
-        if reason is None:
-            await self._join(reader, writer, start)
+        if reason is not None:
+            self._options.tell("connection-refused", reason=reason, peer=peer)
+            writer.close()
             return
-        self._options.tell("connection-refused", reason=reason, peer=_peer(writer))
-        writer.close()
-
-    async def _join(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, start: bytes
-    ) -> None:
-        """Begin a session, and connect to the secondary."""
         options = self._options
-        self._session = s.Session(options.answers(), limits=options.limits, checks=options.checks)
+        self._session = s.Session(options.answers, limits=options.limits, checks=options.checks)
         self._since, self._side = self._loop.time(), s.Side.PRIMARY
         primary = Line(reader, writer, self._hears(s.Side.PRIMARY), options.timeout)
         self._lines[s.Side.PRIMARY] = primary
-        options.tell("primary", peer=_peer(writer))
+        options.tell("primary", peer=peer)
+        self._joining = asyncio.create_task(self._join(primary, start))
+
+    async def _join(self, primary: Line, start: bytes) -> None:
+        """Connect to the secondary, and begin to read both."""
+        options = self._options
         try:
             async with asyncio.timeout(options.timeout):
                 ends = await asyncio.open_connection(*options.secondary, limit=PIECE)
         except (OSError, TimeoutError) as fault:
             host, port = options.secondary
             why = f"it cannot be reached at {host}:{port}: {fault or 'no answer in time'}"
-            await self._hears(s.Side.SECONDARY)(None, why)
+            self._inputs.put(Closed(s.Side.SECONDARY, why))
             return
         secondary = Line(*ends, self._hears(s.Side.SECONDARY), options.timeout)
         self._lines[s.Side.SECONDARY] = secondary
@@ -162,33 +170,31 @@ class _Guard:
     async def _next(self) -> Input | Late:
         """The next input, or who is late."""
         late = self._due()
-        try:
-            async with asyncio.timeout_at(None if late is None else late.at):
-                found = await self._inputs.get()
-        except TimeoutError:
-            assert late is not None
-            return late
-        if isinstance(found, Heard):
-            self._slots.release()
-        return found
+        while True:
+            try:
+                async with asyncio.timeout_at(None if late is None else late.at):
+                    return await self._inputs.get()
+            except TimeoutError:
+                # Bytes may have moved since, or something has come in this very moment.
+                late = self._due()
+                if late is not None and late.at <= self._loop.time() and self._inputs.empty:
+                    return late
 
     def _due(self) -> Late | None:
+        """Who is late when, if nothing comes; notes when another side has to say something."""
         if self._session is None or len(self._lines) < len(s.Side):
             return None
         primary, secondary = self._lines[s.Side.PRIMARY], self._lines[s.Side.SECONDARY]
+        side = self._session.waits_for
+        if side is s.Side.PRIMARY and secondary.full:
+            side = s.Side.SECONDARY  # for whose sake the primary is not read
+        if side is not self._side:
+            self._since, self._taken, self._side = self._loop.time(), primary.received, side
         return due(
-            self._session.waits_for, self._options.timeout, since=self._since,
+            side, self._options.timeout, since=self._since,
             primary=primary.heard, secondary=max(secondary.heard, secondary.moved),
             taken=primary.received - self._taken, pace=self._pace,
         )  # fmt: skip
-
-    def _watch_pace(self, session: s.Session) -> None:
-        """Note when another side has to say something."""
-        side = session.waits_for
-        if side is not self._side:
-            self._since = self._loop.time()
-            self._taken = self._lines[s.Side.PRIMARY].received
-            self._side = side
 
     # --- what is done about it --------------------------------------------------------------------
 
@@ -209,6 +215,7 @@ class _Guard:
                 text = "the primary uses multifd, whose pages pass COLO's cache by: turn it off"
                 return session.refuse("multifd", text)
             case Stop():
+                self._stopping = True
                 return session.stop()
             case Late(side=s.Side.PRIMARY, code=code, words=words):
                 return session.primary_lost(code, f"the primary: {words}")
@@ -235,7 +242,7 @@ class _Guard:
         ended = session.secondary_lost if gone else session.secondary_failed
         return ended("closed", why)
 
-    def _do(self, action: s.Action, before: float) -> None:
+    async def _do(self, action: s.Action, before: float) -> None:
         tell, now = self._options.tell, self._loop.time()
         match action:
             case s.ToPrimary(data=data):
@@ -243,8 +250,8 @@ class _Guard:
             case s.ToSecondary(data=data):
                 self._lines[s.Side.SECONDARY].send(data)
             case s.Play(checkpoint=checkpoint):
-                self._played, self._logged = now, self._log_size()
-                self._lines[s.Side.SECONDARY].play(checkpoint.wire(), self._storing)
+                self._played, self._logged = now, log_size(self._options.log)
+                self._lines[s.Side.SECONDARY].play(checkpoint.wire())
             case s.Protected(ground=ground):
                 self._ground = ground
                 machine, devices = ground.binding.machine, len(ground.devices)
@@ -254,6 +261,9 @@ class _Guard:
                 tell("requested", epoch=epoch)
             case s.Proven(checkpoint=c):
                 tell("proven", epoch=c.epoch, bytes=c.size, seconds=round(now - before, 6))
+                if self._storing is not None:
+                    # So that two are in memory at most; the secondary is not asked yet, and runs.
+                    await asyncio.wait((self._storing,), timeout=_DISK)
             case s.Committed(checkpoint=c):
                 tell("committed", epoch=c.epoch)
                 self._keep(c)
@@ -268,22 +278,25 @@ class _Guard:
         store, ground, tell = self._options.store, self._ground, self._options.tell
         if store is None or ground is None:
             return
+        if self._storing is not None and not self._storing.done():
+            why = "the one before it is not on the disk yet"
+            tell("not-kept", epoch=checkpoint.epoch, why=why)
+            return
 
         async def keep() -> None:
             try:
                 path = await asyncio.to_thread(store.keep, checkpoint, ground)
-            except (OSError, CodecError) as fault:
+            except OSError as fault:
+                tell("not-kept", epoch=checkpoint.epoch, why=fault.strerror or str(fault))
+            except CodecError as fault:
                 tell("not-kept", epoch=checkpoint.epoch, why=str(fault))
             else:
                 tell("kept", epoch=checkpoint.epoch, file=path.name)
 
         self._storing = asyncio.create_task(keep())
 
-    def _log_size(self) -> int:
-        log = self._options.log
-        return log.stat().st_size if log is not None and log.exists() else 0
-
 
 def _peer(writer: asyncio.StreamWriter) -> str:
-    host, port = writer.get_extra_info("peername")[:2]
-    return f"{host}:{port}"
+    """The address of the other end; a caller may be gone before it can be asked for."""
+    name = writer.get_extra_info("peername")
+    return "gone" if name is None else f"{name[0]}:{name[1]}"

@@ -1,11 +1,13 @@
 """Store: committed checkpoints as framed files, the last few of them.
 
 Law: a file of this name is a whole checkpoint, on the disk, or it is not there: it is written
-beside, flushed to the disk, and renamed. What a killed guard left beside is removed by the next.
+beside, flushed to the disk, and renamed. What a killed guard left beside is removed by the next: a
+folder is one guard's.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,11 +32,13 @@ class Store:
     """
 
     def __init__(self, folder: Path, last: int, session: str) -> None:
-        """Raises OSError if the folder cannot be had."""
+        """Raises OSError if the folder cannot be had, or written to."""
         self._folder, self._last, self._session = folder, last, session
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
         for left in folder.glob(f".{_PATTERN}.*"):
-            left.unlink()
+            left.unlink(missing_ok=True)
 
     def keep(self, checkpoint: Checkpoint, ground: Ground) -> Path:
         """Write the checkpoint, and forget those that are one too many. Raises OSError and
@@ -42,8 +46,10 @@ class Store:
         """
         path = self._folder / f"checkpoint-{self._session}-{checkpoint.epoch:08}.vmsf"
         write_pieces(path, stored(checkpoint, ground), durable=True)
-        for old in sorted(self._folder.glob(_PATTERN))[: -self._last]:
-            old.unlink()
+        # A clock that was set back makes this one's name no later than those before it.
+        others = sorted(other for other in self._folder.glob(_PATTERN) if other != path)
+        for old in others[: len(others) + 1 - self._last]:
+            old.unlink(missing_ok=True)
         return path
 
 
