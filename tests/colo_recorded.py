@@ -14,7 +14,7 @@ from streams_at_hand import library
 from vmsc.answers import open_answers
 from vmsc.colo.ground import FirstMigration, Ground
 
-__all__ = ["Recorded", "recorded"]
+__all__ = ["Recorded", "continues", "recorded", "whole_checkpoints"]
 
 _PAGE = 4096
 _CONTINUE = 0x20
@@ -55,17 +55,30 @@ def _sent(stream: bytes, pos: int, block: str) -> tuple[Sent, int, str] | None:
     if len(stream) < devices + size:
         return None
     word = int.from_bytes(live[5:13], "big")
-    assert word & _CONTINUE, "the first page names its block by itself"
-    named = (word & ~_CONTINUE).to_bytes(8, "big") + name(pages[0].block)
-    standing = live[:5] + named + live[13:]
+    standing = live
+    if word & _CONTINUE:
+        named = (word & ~_CONTINUE).to_bytes(8, "big") + name(pages[0].block)
+        standing = live[:5] + named + live[13:]
     sent = Sent(live, stream[devices : devices + size], standing)
     return sent, devices + size, pages[-1].block
 
 
-def _checkpoints(stream: bytes, pos: int, block: str) -> Iterator[Sent]:
+def _checkpoints(stream: bytes, pos: int) -> Iterator[Sent]:
+    # Where the last page of the first migration lay is known by its name: all guests here have it.
+    block = "pc.ram"
     while (found := _sent(stream, pos, block)) is not None:
         sent, pos, block = found
         yield sent
+
+
+def whole_checkpoints(stream: bytes) -> tuple[Sent, ...]:
+    """Those of a primary's connection, which may end anywhere."""
+    return tuple(_checkpoints(stream, _first(stream)))
+
+
+def continues(sent: Sent) -> bool:
+    """Whether its first page lies in the block of the last page before it, and does not name it."""
+    return sent.standing != sent.live
 
 
 @cache
@@ -75,5 +88,6 @@ def recorded() -> Recorded:
     first = FirstMigration(open_answers(None, library()))
     assert b"".join(first.feed(stream[:end])) == stream[:end]
     ground = first.ready()
-    # Where the last page of the first migration lay is known by its name: all guests here have it.
-    return Recorded(stream[:end], tuple(_checkpoints(stream, end, "pc.ram")), ground)
+    checkpoints = tuple(_checkpoints(stream, end))
+    assert all(map(continues, checkpoints)), "a first page names its block by itself"
+    return Recorded(stream[:end], checkpoints, ground)
