@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from colo_talk import REQUEST, SEND, SIZE, Sent, name, walk_ram
+from colo_talk import REQUEST, SEND, SIZE, Page, Sent, name, walk_ram
 from recordings import record
 from streams_at_hand import library
 
 from vmsc.answers import open_answers
 from vmsc.colo.ground import FirstMigration, Ground
 
-__all__ = ["Recorded", "continues", "recorded", "whole_checkpoints"]
+__all__ = ["Recorded", "continues", "pages", "recorded", "whole_checkpoints"]
 
 _PAGE = 4096
 _CONTINUE = 0x20
@@ -44,7 +44,7 @@ def _sent(stream: bytes, pos: int, block: str) -> tuple[Sent, int, str] | None:
         return None
     assert stream[pos : start + 1] == REQUEST + SEND + b"\3"
     try:
-        pages, end = walk_ram(stream, start + 5, _PAGE, block)
+        found, end = walk_ram(stream, start + 5, _PAGE, block)
     except (IndexError, KeyError):  # cut within the pages
         return None
     end += _RAM_END
@@ -57,10 +57,10 @@ def _sent(stream: bytes, pos: int, block: str) -> tuple[Sent, int, str] | None:
     word = int.from_bytes(live[5:13], "big")
     standing = live
     if word & _CONTINUE:
-        named = (word & ~_CONTINUE).to_bytes(8, "big") + name(pages[0].block)
+        named = (word & ~_CONTINUE).to_bytes(8, "big") + name(found[0].block)
         standing = live[:5] + named + live[13:]
     sent = Sent(live, stream[devices : devices + size], standing)
-    return sent, devices + size, pages[-1].block
+    return sent, devices + size, found[-1].block if found else block
 
 
 def _checkpoints(stream: bytes, pos: int) -> Iterator[Sent]:
@@ -76,6 +76,11 @@ def whole_checkpoints(stream: bytes) -> tuple[Sent, ...]:
     return tuple(_checkpoints(stream, _first(stream)))
 
 
+def pages(sent: Sent) -> list[Page]:
+    """A guest that did not run between two checkpoints has changed none."""
+    return walk_ram(sent.standing, 5, _PAGE)[0]
+
+
 def continues(sent: Sent) -> bool:
     """Whether its first page lies in the block of the last page before it, and does not name it."""
     return sent.standing != sent.live
@@ -89,5 +94,5 @@ def recorded() -> Recorded:
     assert b"".join(first.feed(stream[:end])) == stream[:end]
     ground = first.ready()
     checkpoints = tuple(_checkpoints(stream, end))
-    assert all(map(continues, checkpoints)), "a first page names its block by itself"
+    assert all(continues(sent) or not pages(sent) for sent in checkpoints), "it names its block"
     return Recorded(stream[:end], checkpoints, ground)

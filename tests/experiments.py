@@ -11,6 +11,7 @@ the last checkpoint that the primary was told of (`least`).
 from __future__ import annotations
 
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -19,22 +20,22 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from colo_recorded import whole_checkpoints
-from colo_talk import walk_ram
+from colo_recorded import pages, whole_checkpoints
 from live import Qemu, QemuError, eventually
 from pairs import Link, Pair, Trouble, linked, pair
+from spaces import HERE, ip, two_spaces
 from witness import A, Count, counted, witness_guest
 
 __all__ = [
     "DEAF", "EXPERIMENTS", "GONE", "Experiment", "Found", "Front", "Side", "alone", "complaints",
-    "counts_sent", "examined", "experiment", "goes_on", "loaded", "state",
+    "counts_sent", "examined", "experiment", "goes_on", "loaded", "state", "vanished",
 ]  # fmt: skip
 
 DEAF, GONE = "deaf", "gone"  # its QMP does not answer; its process has ended
 _RECEIVED, _LOADED = (number.to_bytes(4, "big") for number in (5, 6))
-_PAGE = 4096
 _STEADY = 3  # checkpoints before the trouble
 _SETTLED = 1.5  # seconds after which what the trouble does has been done
+_UNNOTICED = 6.0  # seconds in which nobody has noticed, which are not the last of them
 _PATIENCE = 3.0  # seconds that an order may take
 
 Front = Callable[[Pair, int], AbstractContextManager[int]]
@@ -111,12 +112,13 @@ def _answers(link: Link) -> list[bytes]:
 
 
 def counts_sent(link: Link) -> list[int]:
-    """What the guest had counted (a) in each whole checkpoint that the primary has sent."""
+    """What the guest had counted (a) in each whole checkpoint that the primary has sent; 0 where
+    it had not changed.
+    """
     found = []
     for sent in whole_checkpoints(bytes(link.said)):
-        pages, _ = walk_ram(sent.standing, 5, _PAGE)
-        at = next(p.data for p in pages if (p.block, p.address) == ("pc.ram", 0))
-        found.append(int.from_bytes(at[A : A + 4], "little"))
+        at = [p.data for p in pages(sent) if (p.block, p.address) == ("pc.ram", 0)]
+        found.append(int.from_bytes(at[0][A : A + 4], "little") if at else 0)
     return found
 
 
@@ -145,8 +147,10 @@ def _ordered(qemu: Qemu) -> str:
     return state(qemu)
 
 
-def examined(name: str, both: Pair, link: Link) -> Found:
-    """Both sides, the secondary first ordered to take over, then the primary to go on."""
+def examined(name: str, both: Pair, link: Link | None = None) -> Found:
+    """Both sides, the secondary first ordered to take over, then the primary to go on. Without a
+    link nothing tells what the primary was told.
+    """
     for qemu in (both.primary, both.secondary):
         qemu.timeout = _PATIENCE
     sides = both.primary, both.secondary
@@ -161,9 +165,14 @@ def examined(name: str, both: Pair, link: Link) -> Found:
         Side(found, exit_, then, complaints(qemu))
         for found, exit_, then, qemu in zip(states, exits, ordered, sides)
     )
-    told = _answers(link).count(_RECEIVED)
-    least = max(counts_sent(link)[:told], default=0)
+    least = 0 if link is None else _promised(link)
     return Found(name, primary, secondary, count, least, goes_on(both.primary))
+
+
+def _promised(link: Link) -> int:
+    """The count in the last checkpoint that the primary was told to be the secondary's."""
+    told = _answers(link).count(_RECEIVED)
+    return max(counts_sent(link)[:told], default=0)
 
 
 # --- what is done to them -------------------------------------------------------------------------
@@ -172,7 +181,8 @@ def examined(name: str, both: Pair, link: Link) -> Found:
 @dataclass(frozen=True)
 class Experiment:
     """`trouble` between the two, and what is done to them (`act`) after it or after some
-    checkpoints; `args` are more arguments of the primary and of the secondary.
+    checkpoints, which begin every `delay` ms; `args` are more arguments of the primary and of the
+    secondary.
     """
 
     what: str
@@ -180,6 +190,7 @@ class Experiment:
     act: Callable[[Pair, Link], None] | None = None
     args: Sequence[Sequence[str]] = ((), ())
     guest: Callable[[], bytes] = witness_guest
+    delay: int = 300
 
 
 def _cut_between(_both: Pair, link: Link) -> None:
@@ -248,8 +259,8 @@ _TROUBLES = (
     Experiment("a size of 2^40", Trouble(4, "change", 0, SIZE, (1 << 40).to_bytes(8, "big"))),
     Experiment("a size of 2^63", Trouble(4, "change", 0, SIZE, (1 << 63).to_bytes(8, "big"))),
     Experiment("a size 4 MiB too large", Trouble(4, "change", 5, SIZE)),
-    Experiment("the primary killed", act=_signal("primary", signal.SIGKILL)),
-    Experiment("the secondary killed", act=_signal("secondary", signal.SIGKILL)),
+    Experiment("the primary killed", act=_signal("primary", signal.SIGKILL), delay=10),
+    Experiment("the secondary killed", act=_signal("secondary", signal.SIGKILL), delay=10),
     Experiment("the primary stopped", act=_signal("primary", signal.SIGSTOP)),
     Experiment("the secondary stopped", act=_signal("secondary", signal.SIGSTOP)),
     Experiment(
@@ -266,11 +277,11 @@ def experiment(name: str, folder: Path, front: Front = alone, after: float = 0.0
     one = EXPERIMENTS[name]
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
-        both = stack.enter_context(pair(place, args=one.args, guest=one.guest))
+        both = stack.enter_context(pair(place, delay=one.delay, args=one.args, guest=one.guest))
         for qemu in (both.primary, both.secondary):
-            stack.callback(_go_on, qemu)
-        link = stack.enter_context(linked(both.waits()))
-        link.port = stack.enter_context(front(both, link.port))
+            stack.callback(qemu.process.kill)  # one that is deaf or stopped would not end politely
+        target = stack.enter_context(front(both, both.waits()))
+        link = stack.enter_context(linked(target))
         link.trouble = one.trouble
         both.protect(link.port)
         eventually(partial(_steady, link), f"{_STEADY} checkpoints: it is not the trouble's doing")
@@ -283,10 +294,28 @@ def experiment(name: str, folder: Path, front: Front = alone, after: float = 0.0
         return examined(name, both, link)
 
 
+def vanished(folder: Path, *, midway: bool) -> Found:
+    """Let the primary's network go without a word, in hosts of their own; `midway`: while a
+    checkpoint is on its way. Root's alone.
+    """
+    with two_spaces() as spaces, pair(folder, delay=1000, spaces=spaces) as both:
+        theirs = spaces[0]
+        both.protect(both.waits(HERE), HERE)
+        both.pauses(_STEADY)
+        if midway:
+            slow = "root tbf rate 2mbit burst 16kb latency 5s"  # a checkpoint takes a second
+            command = f"tc -n {theirs} qdisc add dev cable {slow}"
+            subprocess.run(command.split(), check=True, timeout=10)
+            both.pauses(1)
+            both.secondary.event("STOP")
+        time.sleep(0.4)
+        ip("-n", theirs, "link", "set", "cable", "down")
+        both.secondary.past()
+        time.sleep(_UNNOTICED)
+        found = examined("midway" if midway else "between", both)
+        both.secondary.process.kill()  # one that is deaf would not end politely
+        return found
+
+
 def _steady(link: Link) -> bool:
     return loaded(link) >= _STEADY
-
-
-def _go_on(qemu: Qemu) -> None:
-    with suppress(ProcessLookupError):
-        qemu.process.send_signal(signal.SIGCONT)
