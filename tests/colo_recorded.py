@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from colo_talk import REQUEST, SEND, SIZE, Sent, name, walk_ram
+from colo_talk import REQUEST, SEND, SIZE, Page, Sent, name, walk_ram
 from recordings import record
 from streams_at_hand import library
 
 from vmsc.answers import open_answers
 from vmsc.colo.ground import FirstMigration, Ground
 
-__all__ = ["Recorded", "recorded"]
+__all__ = ["Recorded", "continues", "pages", "recorded", "whole_checkpoints"]
 
 _PAGE = 4096
 _CONTINUE = 0x20
@@ -44,7 +44,7 @@ def _sent(stream: bytes, pos: int, block: str) -> tuple[Sent, int, str] | None:
         return None
     assert stream[pos : start + 1] == REQUEST + SEND + b"\3"
     try:
-        pages, end = walk_ram(stream, start + 5, _PAGE, block)
+        found, end = walk_ram(stream, start + 5, _PAGE, block)
     except (IndexError, KeyError):  # cut within the pages
         return None
     end += _RAM_END
@@ -55,17 +55,35 @@ def _sent(stream: bytes, pos: int, block: str) -> tuple[Sent, int, str] | None:
     if len(stream) < devices + size:
         return None
     word = int.from_bytes(live[5:13], "big")
-    assert word & _CONTINUE, "the first page names its block by itself"
-    named = (word & ~_CONTINUE).to_bytes(8, "big") + name(pages[0].block)
-    standing = live[:5] + named + live[13:]
+    standing = live
+    if word & _CONTINUE:
+        named = (word & ~_CONTINUE).to_bytes(8, "big") + name(found[0].block)
+        standing = live[:5] + named + live[13:]
     sent = Sent(live, stream[devices : devices + size], standing)
-    return sent, devices + size, pages[-1].block
+    return sent, devices + size, found[-1].block if found else block
 
 
-def _checkpoints(stream: bytes, pos: int, block: str) -> Iterator[Sent]:
+def _checkpoints(stream: bytes, pos: int) -> Iterator[Sent]:
+    # Where the last page of the first migration lay is known by its name: all guests here have it.
+    block = "pc.ram"
     while (found := _sent(stream, pos, block)) is not None:
         sent, pos, block = found
         yield sent
+
+
+def whole_checkpoints(stream: bytes) -> tuple[Sent, ...]:
+    """Those of a primary's connection, which may end anywhere."""
+    return tuple(_checkpoints(stream, _first(stream)))
+
+
+def pages(sent: Sent) -> list[Page]:
+    """A guest that did not run between two checkpoints has changed none."""
+    return walk_ram(sent.standing, 5, _PAGE)[0]
+
+
+def continues(sent: Sent) -> bool:
+    """Whether its first page lies in the block of the last page before it, and does not name it."""
+    return sent.standing != sent.live
 
 
 @cache
@@ -75,5 +93,6 @@ def recorded() -> Recorded:
     first = FirstMigration(open_answers(None, library()))
     assert b"".join(first.feed(stream[:end])) == stream[:end]
     ground = first.ready()
-    # Where the last page of the first migration lay is known by its name: all guests here have it.
-    return Recorded(stream[:end], tuple(_checkpoints(stream, end, "pc.ram")), ground)
+    checkpoints = tuple(_checkpoints(stream, end))
+    assert all(continues(sent) or not pages(sent) for sent in checkpoints), "it names its block"
+    return Recorded(stream[:end], checkpoints, ground)

@@ -138,6 +138,11 @@ class Qemu:
 
         return self._wait(found())
 
+    def past(self) -> list[dict[str, Any]]:
+        """The events that came and were not asked for yet, the oldest first. QEMU need not live."""
+        self._loop.run_until_complete(asyncio.sleep(0.1))  # what waits in the socket is read
+        return [dict(message) for message in self._qmp.events.clear()]
+
     def hmp(self, text: str) -> str:
         """What the human monitor answers to a line."""
         return str(self.command("human-monitor-command", command_line=text))

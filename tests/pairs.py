@@ -1,9 +1,6 @@
 """Two real QEMUs in COLO, alone or with a guard before the secondary, and what goes wrong between.
 
-The guest counts in two places of its memory and in its RTC's CMOS, always in this order: a, the
-CMOS, b. So at any moment b <= a <= b + 1, and each of the CMOS's bytes is that of a or of b: the
-law of a state that is whole. Before it writes a byte of the CMOS, the guest looks whether b's is
-there, and counts the times it is not: so a state made of two checkpoints shows later on, too.
+The guest is `witness`'s.
 """
 
 from __future__ import annotations
@@ -22,8 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from live import _START, Qemu, QemuError, _back, _sector, boot, eventually, running
+from live import Qemu, QemuError, boot, eventually, running
 from recordings import shim
+from witness import A, B, Count, count_at, counted, witness_guest
 
 from vmsc.runtime.checkpoint import decode_checkpoint
 from vmsc.stream.ram import Page, RamFormat, walk_ram
@@ -33,79 +31,9 @@ __all__ = [
     "linked", "pair", "witness_guest",
 ]  # fmt: skip
 
-A, B, TORN = 0x0600, 0x0604, 0x0608
-# Of the CMOS, and which byte of the counts each has; the firmware has no use for them. They are
-# more than one, so that a state taken between a look and a write shows in the others.
-_REGISTERS = ((0x50, 0), (0x51, 1), (0x52, 0), (0x53, 1))
 _ARGS = ("-nodefaults", "-vga", "std")
 _REQUEST, _REPLY = (number.to_bytes(4, "big") for number in (1, 2))
 VMSC = Path(sys.executable).parent / "vmsc"
-
-
-def witness_guest(pages: int = 64) -> bytes:
-    """Counts as the law says, and writes to `pages` more pages of memory each turn."""
-    setup = b""
-    for place in (B, TORN):
-        setup += b"\x66\xc7\x06" + place.to_bytes(2, "little") + bytes(4)  # mov dword [place], 0
-    turn = bytes.fromhex(
-        "0f20c0"            # mov eax, cr0
-        "6635 00000100"     # xor eax, WP: QEMU forgets its TLB, and sees each page change
-        "0f22c0"            # mov cr0, eax
-        "66ff06 0006"       # inc dword [A]
-    )  # fmt: skip
-    for register, byte in _REGISTERS:
-        select = b"\xb0" + bytes([register]) + b"\xe6\x70"  # mov al, register; out 0x70, al
-        setup += select + bytes.fromhex("30c0 e671")  # xor al, al; out 0x71, al
-        turn += select + b"\xe4\x71"  # in al, 0x71
-        turn += b"\x3a\x06" + (B + byte).to_bytes(2, "little")  # cmp al, [B+]
-        turn += b"\x74\x05\x66\xff\x06" + TORN.to_bytes(2, "little")  # je +5; inc dword [TORN]
-        turn += b"\xa0" + (A + byte).to_bytes(2, "little") + b"\xe6\x71"  # mov al, [A+]; out
-    turn += b"\x66\xff\x06" + B.to_bytes(2, "little")  # inc dword [B]
-    if pages:
-        turn += b"\xbb\x00\x10"  # mov bx, 0x1000
-        page = bytes.fromhex("8ec3 2666ff06 0000 81c30001")  # es = bx; inc dword es:[0]; next page
-        page += b"\x81\xfb" + (0x1000 + 0x100 * pages).to_bytes(2, "little")  # cmp bx, ...
-        turn += page + b"\x72" + _back(page)[1:]  # jb page
-    return _sector(_START + setup + turn + _far(turn))
-
-
-def _far(code: bytes) -> bytes:  # jmp near to the start of `code`, right after it
-    return b"\xe9" + (-len(code) - 3).to_bytes(2, "little", signed=True)
-
-
-@dataclass(frozen=True)
-class Count:
-    """What the guest has counted; `torn`: how often it saw a CMOS that was not b's."""
-
-    a: int
-    b: int
-    torn: int = 0
-    cmos: bytes = b""
-
-    @property
-    def whole(self) -> bool:
-        """Whether the law holds."""
-        one, other = (count.to_bytes(4, "little") for count in (self.a, self.b))
-        pairs = zip(self.cmos, _REGISTERS)
-        good = all(found in (one[byte], other[byte]) for found, (_, byte) in pairs)
-        return good and self.torn == 0 and (self.a - self.b) % (1 << 32) in (0, 1)
-
-
-def counted(qemu: Qemu) -> Count:
-    """What the guest of a QEMU has counted; it is stopped for that, and stays so."""
-    qemu.command("stop")
-    memory = qemu.memory(A, 12)
-    cmos = []
-    for register, _ in _REGISTERS:
-        qemu.hmp(f"o /b 0x70 {register:#x}")
-        cmos.append(int(qemu.hmp("i /b 0x71").split("=")[1], 16))
-    return _count(memory, bytes(cmos))
-
-
-def _count(memory: bytes, cmos: bytes = b"") -> Count:
-    """From the 12 bytes that begin at A."""
-    a, b, torn = (int.from_bytes(memory[at : at + 4], "little") for at in range(0, 12, 4))
-    return Count(a, b, torn, cmos)
 
 
 # --- what is between ------------------------------------------------------------------------------
@@ -114,14 +42,16 @@ def _count(memory: bytes, cmos: bytes = b"") -> Count:
 @dataclass
 class Trouble:
     """At byte `offset` of what the primary sends in checkpoint `epoch`: `cut`, `stall`, or `change`
-    of that byte. `after`: the offset counts from where these bytes end, first. `part` ends the
-    primary's side alone, when it asks for the next checkpoint.
+    of one of its bits, or of as many bytes as `to` has to those. `after`: the offset counts from
+    where these bytes end, first. `part` ends the primary's side alone, when it asks for the next
+    checkpoint.
     """
 
     epoch: int
     what: str
     offset: int = 0
     after: bytes = b""
+    to: bytes = b""
 
 
 @dataclass
@@ -162,7 +92,9 @@ class Link:
             return data
         self.happened.set()
         if trouble.what == "change":
-            return data[:at] + bytes([data[at] ^ 0x40]) + data[at + 1 :]
+            to = trouble.to or bytes([data[at] ^ 0x40])
+            assert at + len(to) <= len(data), "what is to change came in two pieces"
+            return data[:at] + to + data[at + len(to) :]
         self._cut_short = data[:at]
         return None
 
@@ -256,7 +188,10 @@ class Pair:
         """Let the secondary wait for a primary; its port."""
         self.secondary.allow(["x-colo"])
         self.secondary.command("migrate-incoming", uri=f"tcp:{host}:0")
-        return int(self.secondary.command("query-migrate")["socket-address"][0]["port"])
+        bound = eventually(
+            lambda: self.secondary.command("query-migrate").get("socket-address"), "port"
+        )
+        return int(bound[0]["port"])
 
     def protect(self, port: int, host: str = "127.0.0.1") -> None:
         """Migrate the primary to this port, and wait until both are in COLO."""
@@ -298,16 +233,19 @@ def pair(
     delay: int = 100,
     guest: Callable[[], bytes] = witness_guest,
     spaces: Sequence[str] = ("", ""),
+    args: Sequence[Sequence[str]] = ((), ()),
 ) -> Iterator[Pair]:
-    """Two QEMUs whose primary counts. `spaces`: the network namespaces that they run in."""
+    """Two QEMUs whose primary counts. `spaces`: the network namespaces that they run in; `args`:
+    more arguments of each.
+    """
     environment = {"LD_PRELOAD": shim()}
     disks = boot(folder, guest())
     with ExitStack() as stack:
         both = []
-        for side, space in zip(("primary", "secondary"), spaces):
+        for side, space, more in zip(("primary", "secondary"), spaces, args):
             socket_ = f"unix:{folder / side}.qmp,server=on,wait=off"
             started = running(
-                [*_ARGS, *disks, "-qmp", socket_],
+                [*_ARGS, *disks, "-qmp", socket_, *more],
                 environment=environment,
                 incoming=side == "secondary",
                 before=("ip", "netns", "exec", space) if space else (),
@@ -397,7 +335,7 @@ def counts_in(file: bytes) -> Count:
     for item in walk_ram(ram.payload, 0, RamFormat()):
         if isinstance(item, Page) and (item.block, item.address) == ("pc.ram", 0):
             start = item.data + A
-            return _count(bytes(ram.payload[start : start + 12]))
+            return count_at(bytes(ram.payload[start : start + 12]))
     raise AssertionError("a checkpoint without the page that the guest counts in")
 
 

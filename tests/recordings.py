@@ -9,14 +9,14 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 
 from live import Qemu, QemuError, boot, counting_guest, eventually, rewriting_guest, running
 from proxy import Proxy, Talk, recording
 
-__all__ = ["RECORDINGS", "Plan", "Recording", "listen", "record", "shim"]
+__all__ = ["RECORDINGS", "Plan", "Recording", "listen", "record", "record_checkpoints", "shim"]
 
 _ARGS = ("-nodefaults", "-vga", "std")
 _FAST = 1 << 40
@@ -76,12 +76,12 @@ def _postcopy(source: Qemu, _target: Qemu, _proxy: Proxy) -> None:
     source.command("migrate-start-postcopy")
 
 
-def _checkpoints(source: Qemu, _target: Qemu, proxy: Proxy) -> None:
-    """Wait for a few checkpoints, and cut the connection."""
+def _checkpoints(source: Qemu, _target: Qemu, proxy: Proxy, count: int = 4) -> None:
+    """Wait for some checkpoints, and cut the connection."""
     eventually(lambda: source.command("query-migrate").get("status") == "colo", "COLO")
     loaded = (6).to_bytes(4, "big")
     answered = proxy.talks[0].answered
-    eventually(lambda: bytes(answered).count(loaded) >= 4, "checkpoints")
+    eventually(lambda: bytes(answered).count(loaded) >= count, "checkpoints")
     proxy.cut()
     proxy.finish()
 
@@ -159,6 +159,12 @@ def record(name: str) -> Recording:
         if not plan.colo:
             raise
         return _recorded(plan)
+
+
+@cache
+def record_checkpoints(count: int) -> Recording:
+    """A recording of COLO that has so many checkpoints at least."""
+    return _recorded(replace(RECORDINGS["colo"], during=partial(_checkpoints, count=count)))
 
 
 def _recorded(plan: Plan) -> Recording:
