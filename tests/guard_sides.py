@@ -54,7 +54,7 @@ __all__ = [
 ]  # fmt: skip
 
 HOST = "127.0.0.1"
-LIMIT = 15.0  # seconds of one wait
+LIMIT = 40.0  # seconds of one wait
 VMSC = Path(sys.executable).parent / "vmsc"
 _HEARTBEAT = "x-colo-lost-heartbeat"
 
@@ -343,6 +343,9 @@ class _Seen:
 
     @property
     def over(self) -> bool:
+        raise NotImplementedError
+
+    async def ends(self) -> int:
         raise NotImplementedError
 
     def named(self, name: str) -> list[dict[str, Any]]:

@@ -52,7 +52,10 @@ def committed(both: Pair, guard: Guard) -> Count:
 
 
 def test_a_hundred_checkpoints_without_a_complaint(both: Pair) -> None:
-    with guarded(both, both.waits(), "--keep", both.folder / "keep") as (guard, port):
+    with guarded(both, both.waits(), "--keep", both.folder / "keep", "--keep-last", 200) as (
+        guard,
+        port,
+    ):
         both.protect(port)
         eventually(lambda: guard.applied >= 100, "100 checkpoints", 60)
         assert both.secondary.stderr() == ""
@@ -98,7 +101,16 @@ def test_a_killed_secondary_lets_the_primary_carry_on(both: Pair, seed: int) -> 
 
 def test_a_fence_that_succeeds_lets_the_secondary_take_over_by_itself(both: Pair) -> None:
     fence = both.folder / "fenced"
-    options = ("--failover", "fence", "--fence", f"touch {fence}", "--keep", both.folder / "keep")
+    options = (
+        "--failover",
+        "fence",
+        "--fence",
+        f"touch {fence}",
+        "--keep",
+        both.folder / "keep",
+        "--keep-last",
+        200,
+    )
     with guarded(both, both.waits(), *options) as (guard, port):
         both.protect(port)
         guard.wait("applied", 3)
@@ -136,7 +148,7 @@ OUTCOMES = {
 
 @pytest.mark.parametrize("name", TROUBLES)
 def test_with_the_guard_trouble_leaves_the_secondary_whole(both: Pair, name: str) -> None:
-    options = ("--timeout", 2, "--keep", both.folder / "keep")
+    options = ("--timeout", 2, "--keep", both.folder / "keep", "--keep-last", 200)
     with ExitStack() as stack:
         guard, port = stack.enter_context(guarded(both, both.waits(), *options))
         link = stack.enter_context(linked(port))

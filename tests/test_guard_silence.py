@@ -27,7 +27,15 @@ def qemu() -> str:
 def test_a_primary_whose_network_is_cut_is_noticed_within_the_timeout(tmp_path: Path) -> None:
     require_spaces()
     with two_spaces() as (ours, theirs), pair(tmp_path, spaces=(ours, theirs)) as both:
-        options = ("--timeout", TIMEOUT, "--insecure", "--keep", tmp_path / "keep")
+        options = (
+            "--timeout",
+            TIMEOUT,
+            "--insecure",
+            "--keep",
+            tmp_path / "keep",
+            "--keep-last",
+            200,
+        )
         inside = ("ip", "netns", "exec", theirs)
         with guarded(both, both.waits(), *options, host=HERE, before=inside) as (guard, port):
             both.protect(port, HERE)

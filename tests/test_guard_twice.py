@@ -78,7 +78,8 @@ def test_a_secondary_survives_a_stored_checkpoint_again_and_again(
         assert both.secondary.stderr() == ""
         both.failover()
         count = counted(both.secondary)
-        assert count.whole and count.a >= counts_in(file).a
+        stored = counts_in(file)
+        assert count.whole and (stored is None or count.a >= stored.a)
 
 
 # xen-load-devices-state would be the plain way, but QEMU 7.2 ends in an assertion behind every load
