@@ -26,7 +26,7 @@ def qemu() -> str:
 
 
 # How the guard ended and why, the secondary's run state, and what became of the guest in it once it
-# was ordered to take over; of some it depends on the moment. A content that changed and is sound is
+# was ordered to take over; some depend on the moment. A content that changed and is sound is
 # applied: nothing tells it.
 FOUND = {
     "cut in RAM": ("primary-lost", "closed", "running", "kept"),

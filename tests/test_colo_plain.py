@@ -127,5 +127,5 @@ def test_a_first_page_goes_on_in_the_block_of_the_checkpoint_before() -> None:
     """So no checkpoint stands by itself; one of a guest that did not run has no pages at all."""
     found = whole_checkpoints(record_checkpoints(6).stream)
     assert len(found) >= 6
-    assert all(continues(sent) for sent in found if pages(sent))
-    assert sum(map(continues, found)) > 3
+    some = [sent for sent in found if pages(sent)]
+    assert all(map(continues, some[1:])) and len(some) > 3
