@@ -6,7 +6,7 @@ Law: unframe(frame(x)) == x.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from vmsc.entry import ITEM_HEAD, Entry, payload
 from vmsc.runtime.checkpoint import CheckpointWriter
@@ -20,7 +20,6 @@ from vmsc.stream.events import Configuration, Event, Section
 __all__ = ["framed", "frames", "unframed"]
 
 _NO_CONTEXT = Context()
-_NO_PIECES: Mapping[int, Sequence[Buffer]] = {}
 
 
 def _frame(entry: Entry) -> Frame:
@@ -64,23 +63,14 @@ def frames(entries: Iterable[Entry]) -> Iterator[Frame]:
 
 
 def framed(
-    entries: Sequence[Entry],
-    epoch: int = 0,
-    context: Context = _NO_CONTEXT,
-    pieces: Mapping[int, Sequence[Buffer]] = _NO_PIECES,
+    entries: Sequence[Entry], epoch: int = 0, context: Context = _NO_CONTEXT
 ) -> Iterator[Buffer]:
-    """A checkpoint's bytes, piece by piece. `context` is what the entries do not tell; `pieces` are
-    the payloads of those, by their place, whose data is not in one piece.
-    """
+    """A checkpoint's bytes, piece by piece. `context` is what the entries do not tell."""
     settings = (*context.settings, *_settings(entries))
     writer = CheckpointWriter(epoch, Context(context.started, settings))
     yield writer.begin()
-    for place, frame in enumerate(frames(entries)):
-        if place in pieces:
-            yield writer.add_pieces(frame, pieces[place])
-            yield from pieces[place]
-        else:
-            yield from writer.add(frame)
+    for frame in frames(entries):
+        yield from writer.add(frame)
     yield writer.commit()
 
 

@@ -8,7 +8,7 @@ folder is one guard's.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from vmsc.arriving import payload_in
@@ -61,38 +61,29 @@ def stored(checkpoint: Checkpoint, ground: Ground) -> Iterator[Buffer]:
         Setting(RAM, "ignore_shared", int(form.ignore_shared)),
     )
     context = Context(tuple(ground.started.values()), settings)
-    entries: list[Entry] = []
-    pieces: dict[int, Sequence[Buffer]] = {}
-    for entry, parts in _entries(checkpoint):
-        if parts:
-            pieces[len(entries)] = parts
-        entries.append(entry)
-    return framed(entries, checkpoint.epoch, context, pieces)
+    return framed(tuple(_entries(checkpoint)), checkpoint.epoch, context)
 
 
-_Parts = tuple[Entry, Sequence[Buffer]]
-
-
-def _entries(checkpoint: Checkpoint) -> Iterator[_Parts]:
+def _entries(checkpoint: Checkpoint) -> Iterator[Entry]:
     size = sum(len(taken.piece.data) for taken in checkpoint.devices)
-    yield Entry(Message(0, MESSAGES.index("vmstate-send"))), ()
+    yield Entry(Message(0, MESSAGES.index("vmstate-send")))
     yield from _whole(checkpoint.live)
-    yield Entry(Message(0, VMSTATE_SIZE, size)), ()
+    yield Entry(Message(0, VMSTATE_SIZE, size))
     yield from _whole(checkpoint.devices)
 
 
-def _whole(pieces: tuple[Taken, ...]) -> Iterator[_Parts]:
-    """The entries of the pieces; RAM's, with the pieces of its payload."""
+def _whole(pieces: tuple[Taken, ...]) -> Iterator[Entry]:
+    """The entries of the pieces, RAM's pieces put together."""
     parts: list[Buffer] = []
     for taken in pieces:
         event = taken.piece.event
         if taken.entry is not None:
-            yield taken.entry, ()
+            yield taken.entry
             continue
         if isinstance(event, Section | Pages):
             parts.append(payload_in(taken.piece))
         if isinstance(event, Section):
-            yield Entry(event), parts
+            yield Entry(event, b"".join(parts))
             parts = []
         elif not isinstance(event, Pages):
-            yield Entry(event), ()
+            yield Entry(event)

@@ -156,16 +156,16 @@ class _Row:
         assert self.state == expected, f"the writer is {self.state}, not {expected}"
         self.state = state
 
-    def add(self, frame: Frame, pieces: Sequence[Buffer] = ()) -> tuple[bytes, Buffer]:
+    def add(self, frame: Frame) -> tuple[bytes, Buffer]:
         self.enter("open", "open")
         if frame.kind in _FRAMES_OF_OURS:
             message = f"{label(frame.kind)} within a {self._what}"
             raise EncodeError(message, code="bad-frame")
-        return self.write(frame, pieces)
+        return self.write(frame)
 
-    def write(self, frame: Frame, pieces: Sequence[Buffer] = ()) -> tuple[bytes, Buffer]:
-        head = frame_head(frame, pieces)
-        self.tally.add(head, sum(memoryview(p).nbytes for p in pieces or (frame.payload,)))
+    def write(self, frame: Frame) -> tuple[bytes, Buffer]:
+        head = frame_head(frame)
+        self.tally.add(head, memoryview(frame.payload).nbytes)
         return head, frame.payload
 
 
@@ -228,10 +228,6 @@ class CheckpointWriter:
 
     def add(self, frame: Frame) -> tuple[bytes, Buffer]:
         return self._row.add(frame)
-
-    def add_pieces(self, frame: Frame, pieces: Sequence[Buffer]) -> bytes:
-        """What stands before the payload, which is the pieces and is not in the frame."""
-        return self._row.add(frame, pieces)[0]
 
     def part(self, channel: int) -> PartWriter:
         """The writer of a side channel's part, from 1 to the context's `channels`. Each is its

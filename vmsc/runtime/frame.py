@@ -182,15 +182,10 @@ def _unfit(frame: Frame, length: int) -> tuple[str, str] | None:
     return None
 
 
-def frame_head(frame: Frame, pieces: Sequence[Buffer] = ()) -> bytes:
-    """Header and name: with the payload after it, the frame's bytes. `pieces`: those of a payload
-    that the frame has not, since nobody has it in one piece.
-    """
+def frame_head(frame: Frame) -> bytes:
+    """Header and name: with the payload after it, the frame's bytes."""
     name = frame.name.encode("utf-8", "surrogateescape")
-    length, checksum = 0, 0
-    for piece in pieces or (frame.payload,):
-        length += memoryview(piece).nbytes
-        checksum = crc32c(piece, checksum)
+    length = memoryview(frame.payload).nbytes
     broken = _unfit(frame, length)
     if broken is not None:
         raise EncodeError(broken[1], code=broken[0])
@@ -201,7 +196,7 @@ def frame_head(frame: Frame, pieces: Sequence[Buffer] = ()) -> bytes:
     flags = SKIPPABLE * frame.skippable | FOOTER * frame.footer
     try:
         fields = _FIELDS.pack(
-            *(MAGIC, FORMAT, frame.kind, flags, length, checksum),
+            *(MAGIC, FORMAT, frame.kind, flags, length, crc32c(frame.payload)),
             *(frame.instance, frame.version, frame.id, frame.digest),
             *(frame.type, len(name), 0, crc32c(name)),
         )
