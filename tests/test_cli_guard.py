@@ -452,3 +452,37 @@ async def test_killed_at_any_moment_no_stored_checkpoint_is_torn(
         left += len(list(folder.glob(".*")))
     # Among so many moments there is one while it wrote.
     assert left or times < 30
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+SIZE = 64 << 20
+FIXED = 24 << 20  # of the guard's, whatever a checkpoint's size
+
+
+def memory(guard: Command, what: str) -> int:
+    """VmRSS, what it has now, or VmHWM, the most that it ever had: bytes."""
+    text = Path(f"/proc/{guard.process.pid}/status").read_text()
+    (kib,) = re.findall(rf"{what}:\s+(\d+) kB", text)
+    return int(kib) << 10
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@run_within(240)
+async def test_a_guard_takes_no_more_than_twice_the_checkpoint(tmp_path: Path, keep: bool) -> None:
+    options = ("--timeout", 60, *(("--keep", tmp_path / "keep") if keep else ()))
+    async with secondary() as waiting, command(waiting.port, *options) as guard:
+        first, end = await protected(guard, waiting)
+        await takes(first, end, ONE)
+        before = memory(guard, "VmRSS")
+        for number in (1, 2, 3):
+            sent = large(SIZE, number)
+            await first.asks()
+            await asyncio.gather(first.pour(sent.wire), end.gets(sent))
+            end.say(RECEIVED + LOADED)
+            await first.expect(RECEIVED + LOADED)
+        await guard.wait("applied", 4)
+        assert memory(guard, "VmHWM") - before <= 2 * SIZE + FIXED
+        assert guard.named("proven")[-1]["bytes"] > SIZE - (1 << 20)
+        if keep:
+            await guard.wait("kept", 4)
