@@ -54,14 +54,14 @@ __all__ = [
 ]  # fmt: skip
 
 HOST = "127.0.0.1"
-LIMIT = 40.0  # seconds of one wait
+LIMIT = 45.0  # seconds of one wait; a first start compiles all schemas
 VMSC = Path(sys.executable).parent / "vmsc"
 _HEARTBEAT = "x-colo-lost-heartbeat"
 
 _T = TypeVar("_T")
 
 
-def run_within(seconds: float = 60.0) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Any]:
+def run_within(seconds: float = 120.0) -> Callable[[Callable[..., Coroutine[Any, Any, None]]], Any]:
     """Make a test of a coroutine, which has so many seconds."""
 
     def made(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -139,7 +139,8 @@ class End:
     def reset(self) -> None:
         """End it as a process does that dies with input unread."""
         end: socket.socket = self.writer.get_extra_info("socket")
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with suppress(OSError):  # it has ended already
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
@@ -439,11 +440,20 @@ class Command(_Seen):
 
     async def ends(self) -> int:
         """The exit status, once all is read."""
-        await soon(asyncio.gather(*self._reading))
+        await soon(asyncio.wait(self._reading))
+        for task in self._reading:
+            if not task.cancelled():
+                task.result()
         return await soon(self.process.wait())
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
+
+    def close_output(self) -> None:
+        """Read its standard output no more."""
+        self._reading[0].cancel()
+        transport: Any = self.process._transport  # type: ignore[attr-defined]
+        transport.get_pipe_transport(1).close()
 
     async def close(self) -> None:
         if self.process.returncode is None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import framed_reader
+import msgspec
 import pytest
 from framed_reader import Refused
 from frames import (
@@ -124,6 +125,15 @@ def test_the_writer_gives_a_payload_apart() -> None:
     head, payload = writer.add(BLOB)
     assert payload is BLOB.payload
     assert decode_checkpoint(begin + head + bytes(payload) + writer.commit()).frames == (BLOB,)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6))
+def test_a_payload_in_pieces_gives_the_same_bytes(pieces: list[bytes]) -> None:
+    whole, parts = CheckpointWriter(1), CheckpointWriter(1)
+    frame = msgspec.structs.replace(RAM, payload=b"".join(pieces))
+    one = [whole.begin(), *whole.add(frame), whole.commit()]
+    other = [parts.begin(), *parts.add_pieces(RAM, pieces), parts.commit()]
+    assert b"".join(one) == b"".join(other)
 
 
 texts = st.text(min_size=1, max_size=20)

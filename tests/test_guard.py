@@ -17,7 +17,19 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from colo_talk import FIRST, LOADED, READY, RECEIVED, REPLY, REQUEST, TALK, Sent, ground, uart
+from colo_talk import (
+    FIRST,
+    LOADED,
+    READY,
+    RECEIVED,
+    REPLY,
+    REQUEST,
+    TALK,
+    Sent,
+    ground,
+    talk_library,
+    uart,
+)
 from guard_sides import (
     HOST,
     Guarded,
@@ -36,11 +48,15 @@ from guard_sides import (
     soon,
 )
 
+from vmsc.answers import open_answers
 from vmsc.colo import ending, line, monitor, serve
 from vmsc.colo.checkpoint import Checkpoint
 from vmsc.colo.session import Proven, Session
-from vmsc.colo.store import Store
+from vmsc.colo.store import Store, stored
+from vmsc.framing import unframed
+from vmsc.opened import entries
 from vmsc.runtime.checkpoint import decode_checkpoint
+from vmsc.stream.writer import write_stream
 
 HEARTBEAT = "x-colo-lost-heartbeat"
 ONE, TWO, THREE = TALK[:3]
@@ -887,6 +903,16 @@ async def test_a_disk_that_hangs_keeps_nothing_but_the_file_waiting(
         assert await its.guard.ends() == 0
         # The last one is waited for.
         assert [e["epoch"] for e in its.guard.named("kept")] == [1, 5]
+
+
+def test_a_stored_checkpoint_turns_back_into_what_the_secondary_was_sent() -> None:
+    """Its live sections too, which are written as they lie in memory, in many pieces."""
+    for sent in (*TALK[:1], large(1 << 20, 1)):
+        taken = checkpoint_of(sent)
+        assert len(taken.live) > 2 or sent is ONE
+        data = b"".join(stored(taken, ground()))
+        known = open_answers(data, talk_library())
+        assert b"".join(write_stream(unframed(entries(data, talk_library(), known)))) == sent.played
 
 
 def test_a_clock_that_was_set_back_does_not_cost_the_newest(tmp_path: Path) -> None:

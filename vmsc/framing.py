@@ -7,6 +7,8 @@ Law: unframe(frame(x)) == x.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import assert_never
 
 from vmsc.entry import ITEM_HEAD, Entry, payload
 from vmsc.runtime.checkpoint import CheckpointWriter
@@ -17,9 +19,17 @@ from vmsc.runtime.frame import Frame
 from vmsc.stream.container import frame_of
 from vmsc.stream.events import Configuration, Event, Section
 
-__all__ = ["framed", "frames", "unframed"]
+__all__ = ["Long", "framed", "frames", "unframed"]
 
 _NO_CONTEXT = Context()
+
+
+@dataclass(frozen=True)
+class Long:
+    """A section without a description, RAM above all, whose payload is here in pieces."""
+
+    event: Section
+    pieces: Sequence[Buffer]
 
 
 def _frame(entry: Entry) -> Frame:
@@ -35,11 +45,11 @@ def _frame(entry: Entry) -> Frame:
             return frame_of(event)
 
 
-def _settings(entries: Iterable[Entry]) -> tuple[Setting, ...]:
+def _settings(entries: Iterable[Entry | Long]) -> tuple[Setting, ...]:
     """The parameters of all sections. Sections of one name and instance have them in common."""
     found: dict[tuple[str, int, str], Setting] = {}
     for entry in entries:
-        if not isinstance(entry.event, Section) or entry.codec is None:
+        if isinstance(entry, Long) or not isinstance(entry.event, Section) or entry.codec is None:
             continue
         event = entry.event
         sticky = {p.name for p in entry.codec.params if p.sticky}
@@ -63,14 +73,20 @@ def frames(entries: Iterable[Entry]) -> Iterator[Frame]:
 
 
 def framed(
-    entries: Sequence[Entry], epoch: int = 0, context: Context = _NO_CONTEXT
+    entries: Sequence[Entry | Long], epoch: int = 0, context: Context = _NO_CONTEXT
 ) -> Iterator[Buffer]:
     """A checkpoint's bytes, piece by piece. `context` is what the entries do not tell."""
     settings = (*context.settings, *_settings(entries))
     writer = CheckpointWriter(epoch, Context(context.started, settings))
     yield writer.begin()
-    for frame in frames(entries):
-        yield from writer.add(frame)
+    for entry in entries:
+        match entry:
+            case Long(event=event, pieces=pieces):
+                yield from writer.add_pieces(frame_of(event), pieces)
+            case Entry():
+                yield from writer.add(_frame(entry))
+            case _:
+                assert_never(entry)
     yield writer.commit()
 
 

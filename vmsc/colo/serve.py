@@ -254,6 +254,8 @@ class _Guard:
                 self._lines[s.Side.SECONDARY].play(checkpoint.wire())
             case s.Protected(ground=ground):
                 self._ground = ground
+                for given in self._options.answers.untaken():
+                    self._options.say(f"no section has a use for --param {given}")
                 machine, devices = ground.binding.machine, len(ground.devices)
                 tell("protected", machine=machine, devices=devices, ram=sum(ground.blocks.values()))
             case s.Requested(epoch=epoch):

@@ -15,7 +15,7 @@ from vmsc.arriving import payload_in
 from vmsc.colo.checkpoint import Checkpoint, Taken
 from vmsc.colo.ground import RAM, Ground
 from vmsc.entry import Entry
-from vmsc.framing import framed
+from vmsc.framing import Long, framed
 from vmsc.output import write_pieces
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.context import Context, Setting
@@ -64,7 +64,7 @@ def stored(checkpoint: Checkpoint, ground: Ground) -> Iterator[Buffer]:
     return framed(tuple(_entries(checkpoint)), checkpoint.epoch, context)
 
 
-def _entries(checkpoint: Checkpoint) -> Iterator[Entry]:
+def _entries(checkpoint: Checkpoint) -> Iterator[Entry | Long]:
     size = sum(len(taken.piece.data) for taken in checkpoint.devices)
     yield Entry(Message(0, MESSAGES.index("vmstate-send")))
     yield from _whole(checkpoint.live)
@@ -72,8 +72,10 @@ def _entries(checkpoint: Checkpoint) -> Iterator[Entry]:
     yield from _whole(checkpoint.devices)
 
 
-def _whole(pieces: tuple[Taken, ...]) -> Iterator[Entry]:
-    """The entries of the pieces, RAM's pieces put together."""
+def _whole(pieces: tuple[Taken, ...]) -> Iterator[Entry | Long]:
+    """The entries of the pieces. Those of RAM, which may be most of a checkpoint, are not put
+    together: they are in memory once.
+    """
     parts: list[Buffer] = []
     for taken in pieces:
         event = taken.piece.event
@@ -83,7 +85,7 @@ def _whole(pieces: tuple[Taken, ...]) -> Iterator[Entry]:
         if isinstance(event, Section | Pages):
             parts.append(payload_in(taken.piece))
         if isinstance(event, Section):
-            yield Entry(event, b"".join(parts))
+            yield Long(event, parts)
             parts = []
         elif not isinstance(event, Pages):
             yield Entry(event)

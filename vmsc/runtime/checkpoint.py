@@ -157,16 +157,23 @@ class _Row:
         self.state = state
 
     def add(self, frame: Frame) -> tuple[bytes, Buffer]:
+        return self.head(frame, (frame.payload,)), frame.payload
+
+    def head(self, frame: Frame, pieces: Sequence[Buffer]) -> bytes:
+        """What stands before the pieces that are the frame's payload."""
         self.enter("open", "open")
         if frame.kind in _FRAMES_OF_OURS:
             message = f"{label(frame.kind)} within a {self._what}"
             raise EncodeError(message, code="bad-frame")
-        return self.write(frame)
+        return self._counted(frame, pieces)
 
     def write(self, frame: Frame) -> tuple[bytes, Buffer]:
-        head = frame_head(frame)
-        self.tally.add(head, memoryview(frame.payload).nbytes)
-        return head, frame.payload
+        return self._counted(frame, (frame.payload,)), frame.payload
+
+    def _counted(self, frame: Frame, pieces: Sequence[Buffer]) -> bytes:
+        head = frame_head(frame, pieces)
+        self.tally.add(head, sum(memoryview(piece).nbytes for piece in pieces))
+        return head
 
 
 class PartWriter:
@@ -211,8 +218,9 @@ class PartWriter:
 class CheckpointWriter:
     """A checkpoint piece by piece: `begin`, `add` for each frame, `commit` give the bytes to send.
 
-    `add` gives the payload apart, so that nothing large is copied. Where the context says that
-    there are side channels, `part` gives the writer of each; `commit` comes when all have ended.
+    `add` gives the payload apart, so that nothing large is copied; `add_pieces` takes it in pieces,
+    so that nothing large is put together. Where the context says that there are side channels,
+    `part` gives the writer of each; `commit` comes when all have ended.
     """
 
     def __init__(self, epoch: int, context: Context | None = None) -> None:
@@ -228,6 +236,10 @@ class CheckpointWriter:
 
     def add(self, frame: Frame) -> tuple[bytes, Buffer]:
         return self._row.add(frame)
+
+    def add_pieces(self, frame: Frame, pieces: Sequence[Buffer]) -> tuple[Buffer, ...]:
+        """As `add`, of a frame whose payload these are."""
+        return self._row.head(frame, pieces), *pieces
 
     def part(self, channel: int) -> PartWriter:
         """The writer of a side channel's part, from 1 to the context's `channels`. Each is its

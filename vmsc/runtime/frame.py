@@ -182,10 +182,15 @@ def _unfit(frame: Frame, length: int) -> tuple[str, str] | None:
     return None
 
 
-def frame_head(frame: Frame) -> bytes:
-    """Header and name: with the payload after it, the frame's bytes."""
+def frame_head(frame: Frame, pieces: Sequence[Buffer] | None = None) -> bytes:
+    """Header and name: with the payload after it, the frame's bytes. `pieces`: the payload, where
+    it is not the frame's own; so nothing large is put together.
+    """
     name = frame.name.encode("utf-8", "surrogateescape")
-    length = memoryview(frame.payload).nbytes
+    length, checksum = 0, 0
+    for piece in (frame.payload,) if pieces is None else pieces:
+        length += memoryview(piece).nbytes
+        checksum = crc32c(piece, checksum)
     broken = _unfit(frame, length)
     if broken is not None:
         raise EncodeError(broken[1], code=broken[0])
@@ -196,7 +201,7 @@ def frame_head(frame: Frame) -> bytes:
     flags = SKIPPABLE * frame.skippable | FOOTER * frame.footer
     try:
         fields = _FIELDS.pack(
-            *(MAGIC, FORMAT, frame.kind, flags, length, crc32c(frame.payload)),
+            *(MAGIC, FORMAT, frame.kind, flags, length, checksum),
             *(frame.instance, frame.version, frame.id, frame.digest),
             *(frame.type, len(name), 0, crc32c(name)),
         )
