@@ -27,6 +27,7 @@ from vmsc.stream.multifd import is_channel
 __all__ = ["guard"]
 
 _MAGIC = b"QEVM"
+_HASTE = 0.1  # seconds for QMP to tell an order to take over from a load that failed
 _DISK = 1.0  # seconds that a checkpoint waits until the one before it is stored
 
 
@@ -227,7 +228,9 @@ class _Guard:
     async def _secondary_exits(self, session: s.Session, reason: str) -> s.Actions:
         """Tell a secondary that has failed from one that somebody has ordered to take over."""
         assert self._monitor is not None
-        if await self._monitor.taken_over():
+        # A half-loaded secondary is to be quit before anybody lets it run.
+        wait = _HASTE if session.applying else LINGER
+        if await self._monitor.taken_over(wait):
             return session.taken_over("colo-exit", "the secondary was ordered to take over")
         text = f"the secondary: its QMP says COLO_EXIT, reason {reason}"
         return session.secondary_failed("colo-exit", text)
