@@ -2,11 +2,13 @@
 
 Checkpoints of 30 KB, 1 MB and 64 MB: a live recording's device state, and plain pages of RAM. They
 are fed in pieces of 256 KiB that are cut from the end, so that the last one is as large as it can
-be. What was done while the pieces before it came is in the CPU time of taking, reported beside it.
+be. What was done while the pieces before it came is in the CPU time of taking, reported beside it,
+as is the replay over loopback.
 """
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import sys
 import time
@@ -19,6 +21,8 @@ from measure import row
 
 if TYPE_CHECKING:
     from colo_recorded import Recorded
+
+    from vmsc.colo.checkpoint import Checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 PIECE = 256 << 10
@@ -58,6 +62,43 @@ def timed(talk: Recorded, wire: Sequence[bytes]) -> tuple[float, float]:
     return 1000 * (end - start), 1000 * (time.process_time() - cpu)
 
 
+def replayed(talk: Recorded, wire: Sequence[bytes]) -> float:
+    """Milliseconds to play the checkpoint over loopback to one who only reads, to its last byte."""
+    from vmsc.colo.session import Proven, Session
+
+    session = Session(ground=talk.ground)
+    actions = [action for piece in wire for action in session.from_primary(piece)]
+    (checkpoint,) = (action.checkpoint for action in actions if isinstance(action, Proven))
+    return asyncio.run(_played(checkpoint))
+
+
+async def _played(checkpoint: Checkpoint) -> float:
+    from vmsc.colo.line import Line
+
+    size, whole = sum(map(len, checkpoint.wire())), asyncio.Event()
+
+    async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        left = size
+        while left and (data := await reader.read(PIECE)):
+            left -= len(data)
+        whole.set()
+        writer.close()
+
+    async def told(_data: bytes | None, _why: str) -> None:
+        pass
+
+    async with await asyncio.start_server(read, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        line = Line(*await asyncio.open_connection("127.0.0.1", port), told, 60)
+        line.start()
+        start = time.perf_counter()
+        line.play(checkpoint.wire())
+        await asyncio.wait_for(whole.wait(), 60)
+        end = time.perf_counter()
+        await line.close()
+    return 1000 * (end - start)
+
+
 def peak(work: Callable[[], object]) -> int:
     """Bytes at the most, beyond what was there before."""
     tracemalloc.start()
@@ -77,6 +118,8 @@ def measured(talk: Recorded, name: str) -> list[bool]:
         f"{name} ({size} bytes): CPU of taking {statistics.median(f[1] for f in found):.2f} ms,"
         f" slowest proof {last[-1]:.2f} ms"
     )
+    played = statistics.median(replayed(talk, wire) for _ in range(7))
+    print(f"  {name}: replay over loopback {played:.2f} ms")
     gate = round(LATENCY + A_MEGABYTE * size / 1e6, 2)
     held = peak(lambda: timed(talk, wire))
     most = round((MEMORY * size + FIXED) / 1e6, 2)
