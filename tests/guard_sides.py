@@ -236,6 +236,7 @@ class Qmp:
     refused: set[str] = field(default_factory=set)
     ignored: set[str] = field(default_factory=set)
     deaf: bool = False
+    migration: str = "colo"
     hook: Callable[[str], object] = lambda _: None
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
@@ -280,6 +281,8 @@ class Qmp:
         match command:
             case "query-colo-status":
                 return {"return": {"mode": self.mode, "last-mode": "none", "reason": self.reason}}
+            case "query-migrate":
+                return {"return": {"status": self.migration}}
             case "query-status":
                 return {"return": {"running": self.running, "status": "running"}}
             case "x-colo-lost-heartbeat" if not self.deaf:

@@ -627,6 +627,42 @@ async def test_a_secondary_that_cannot_be_reached_is_lost() -> None:
         assert f"cannot be reached at {HOST}:{port}" in found["message"]
 
 
+@pytest.mark.parametrize(
+    "status, later, ordered",
+    [
+        ("colo", "colo", [HEARTBEAT]),
+        ("active", "colo", [HEARTBEAT]),
+        ("active", "failed", []),
+        ("failed", "failed", []),
+        ("active", "active", []),
+    ],
+)
+@run_within()
+async def test_a_primary_that_has_sent_all_is_stopped_and_let_go_on_if_it_is_not_protected(
+    tmp_path: Path, status: str, later: str, ordered: list[str]
+) -> None:
+    """QEMU's is in COLO then, waiting for checkpoint-ready. One that has not, fails and runs on."""
+    async with AsyncExitStack() as stack:
+        waiting = await stack.enter_async_context(secondary())
+        its = await stack.enter_async_context(qmp(tmp_path / "first.qmp"))
+        its.migration = status
+        more: dict[str, Any] = {"primary_qmp": its.path, "timeout": 0.5}
+        guard = await stack.enter_async_context(guarded(waiting.port, **more))
+        first = await primary(guard.port)
+        first.say(FIRST)
+        end = await waiting.end()
+        await end.expect(FIRST)
+        end.close()
+        await guard.wait("order", 2)
+        await asyncio.sleep(0.1)
+        its.migration = later
+        assert await guard.ends() == 1
+        assert guard.named("ended")[0]["outcome"] == "secondary-lost"
+        assert its.orders == ordered
+        failed = [event["why"] for event in guard.named("order-failed")]
+        assert failed == (["its migration is 'active' after 0.5 s"] if later == "active" else [])
+
+
 @run_within()
 async def test_a_secondary_that_does_not_read_the_first_migration_is_who_is_late() -> None:
     async with secondary() as waiting, guarded(waiting.port, timeout=0.5) as guard:

@@ -68,9 +68,9 @@ def test_what_is_ordered_is_what_the_table_has(outcome: Outcome, reach: Reach) -
     letters = zip("spf", (reach.secondary, reach.primary, reach.fence))
     key = "".join(letter if there else "-" for letter, there in letters)
     assert orders(ended(outcome), True, reach) == (CLOSE, *TABLE[outcome][key])
-    # Before anything is protected both sides go on or end by themselves.
-    before = (CLOSE, QUITS) if outcome is Outcome.APPLY_FAILED and reach.secondary else (CLOSE,)
-    assert orders(ended(outcome), False, reach) == before
+    # Before anything is protected there is nothing to wait for: the primary is the only one.
+    before = TABLE[Outcome.STOPPED if outcome is Outcome.PRIMARY_LOST else outcome][key]
+    assert orders(ended(outcome), False, reach) == (CLOSE, *before)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -86,7 +86,7 @@ def test_the_laws_of_what_is_ordered(case: Case) -> None:
     if TAKE in found:
         assert reach.fence and outcome is Outcome.PRIMARY_LOST
     assert not {TAKE, ALONE} <= set(found)
-    if outcome in (Outcome.PRIMARY_LOST, Outcome.TAKEN_OVER):
+    if outcome is Outcome.TAKEN_OVER or (outcome is Outcome.PRIMARY_LOST and protected):
         assert ALONE not in found
     # Nobody is given an order that he cannot hear; the primary is let go of first, and waiting is
     # the last.
@@ -113,8 +113,10 @@ def test_the_report_says_what_happened_and_what_the_guard_cannot_do_itself(case:
     text = "\n".join(lines)
     assert lines[0] == f"{outcome.value}: what happened [code]"
     assert all(line and line[0] not in " A" and not line.endswith(".") for line in lines)
-    if not protected:
-        assert lines[1:] == ("nothing was protected yet: the primary runs on by itself",)
+    if not protected and outcome is not Outcome.TAKEN_OVER:
+        assert lines[1] == "nothing was protected yet: the secondary is of no use"
+        alone = "the primary is told to go on alone" if reach.primary else by_hand(ALONE)
+        assert lines[2:] == (alone,)
         return
     match outcome:
         case Outcome.STOPPED | Outcome.REFUSED:

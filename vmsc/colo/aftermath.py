@@ -38,11 +38,11 @@ class Reach:
 
 
 def orders(ended: Ended, protected: bool, reach: Reach) -> tuple[Order, ...]:
-    """`protected`: the first migration was loaded, so the primary is in COLO and the secondary
-    runs. Before, a primary goes on by itself, and an incomplete secondary ends by itself.
+    """`protected`: the first migration was loaded, so both sides are in COLO. Before, a secondary
+    has nothing whole, and a primary is stopped, in COLO, as soon as it has sent all.
     """
     found = [Order.CLOSE_PRIMARY]
-    alone = [Order.PRIMARY_ALONE] if protected and reach.primary else []
+    alone = [Order.PRIMARY_ALONE] if reach.primary else []
     match ended.outcome:
         case Outcome.STOPPED | Outcome.REFUSED | Outcome.SECONDARY_LOST:
             found += alone
@@ -52,7 +52,9 @@ def orders(ended: Ended, protected: bool, reach: Reach) -> tuple[Order, ...]:
         case Outcome.PRIMARY_LOST if protected:
             found += [Order.TAKE_OVER] if reach.fence and reach.secondary else []
             found += [Order.WAIT]
-        case Outcome.PRIMARY_LOST | Outcome.TAKEN_OVER:
+        case Outcome.PRIMARY_LOST:
+            found += alone
+        case Outcome.TAKEN_OVER:
             pass
         case _:
             assert_never(ended.outcome)
@@ -97,13 +99,13 @@ def by_hand(order: Order) -> str:
 def report(ended: Ended, protected: bool, reach: Reach) -> tuple[str, ...]:
     """For an operator: what happened, where both sides are, and what to order. A line each."""
     lines = [f"{ended.outcome.value}: {ended.message} [{ended.code}]"]
-    if not protected:
-        lines.append("nothing was protected yet: the primary runs on by itself")
-        return tuple(lines)
     at = f"checkpoint {ended.epoch}" if ended.epoch else "the first migration"
     alone = "the primary is told to go on alone"
     if not reach.primary:
         alone = by_hand(Order.PRIMARY_ALONE)
+    if not protected and ended.outcome is not Outcome.TAKEN_OVER:
+        lines += ["nothing was protected yet: the secondary is of no use", alone]
+        return tuple(lines)
     match ended.outcome:
         case Outcome.STOPPED | Outcome.REFUSED:
             lines += [

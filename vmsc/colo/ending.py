@@ -89,7 +89,7 @@ async def _primary_alone(options: Options) -> None:
     assert options.primary_qmp is not None
     monitor = await Monitor.opened(options.primary_qmp)
     try:
-        await monitor.order("x-colo-lost-heartbeat")
+        await monitor.go_on_alone(options.timeout)
     finally:
         await monitor.close()
 

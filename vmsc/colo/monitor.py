@@ -22,6 +22,8 @@ logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 _WAIT = 5.0  # seconds for a connection, and for an answer unless it is said
 _PAUSE = 0.05
+# A migration's states that lead on to others.
+_MIGRATING = ("setup", "active", "device", "pre-switchover", "wait-unplug", "cancelling")
 
 
 class MonitorError(Exception):
@@ -81,6 +83,26 @@ class Monitor:
         except TimeoutError:
             why = f"it does not run by itself {wait:g} s after the order"
             raise MonitorError(self._path, why) from None
+
+    async def go_on_alone(self, wait: float) -> None:
+        """Order a primary whose connection is closed to go on alone. It may not have noticed that
+        yet; where its migration has failed before it was in COLO, there is nothing to order. Raises
+        MonitorError.
+        """
+        try:
+            async with asyncio.timeout(wait):
+                while (status := await self._migration()) in _MIGRATING:
+                    await asyncio.sleep(_PAUSE)
+        except TimeoutError:
+            raise MonitorError(
+                self._path, f"its migration is '{status}' after {wait:g} s"
+            ) from None
+        if status == "colo":
+            await self.order("x-colo-lost-heartbeat")
+
+    async def _migration(self) -> object:
+        answer = await self.order("query-migrate")
+        return answer.get("status") if isinstance(answer, dict) else None
 
     async def taken_over(self, wait: float = 1.0) -> bool:
         """Whether somebody has ordered this secondary to take over. COLO_EXIT itself may call that
