@@ -55,7 +55,7 @@ _OPTIONS = (
     ),
     click.option("--fence", metavar="CMD", help="Must exit 0 before a failover is ordered."),
     click.option(
-        "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True,
+        "--timeout", type=click.FloatRange(0.1, 3600), default=30.0, show_default=True,
         metavar="SECONDS", help="How long a side may be silent that has to say something.",
     ),
     click.option(

@@ -14,6 +14,7 @@ from vmsc.answers import StreamAnswers
 from vmsc.arriving import HOLD, Arrivals, entry_of, payload_in
 from vmsc.binding import Binding, ram_form
 from vmsc.colo.refusal import Refusal, refused
+from vmsc.machine import MachineError
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.context import Started
 from vmsc.runtime.errors import CodecError
@@ -110,6 +111,8 @@ class FirstMigration:
                 yield piece.data
         except CodecError as fault:
             raise refused(fault) from None
+        except MachineError as fault:  # a value that was given, and its parameter cannot have
+            raise Refusal("param", str(fault)) from None
 
     @property
     def _over(self) -> bool:

@@ -317,7 +317,7 @@ class Session:
             yield Requested(self.epoch + 1)
         elif event is Mark.DEVICES_ENDED:
             assert self._taking is not None and self._taking.checkpoint is not None
-            checkpoint = self._taking.checkpoint
+            checkpoint, self._taking.checkpoint = self._taking.checkpoint, None
             self._checks.checkpoint(checkpoint)
             self._playing = checkpoint
             yield Proven(checkpoint)
