@@ -1,11 +1,3 @@
-# make run    a tour: install, compile the schemas, open a real device state, frame it, take it back
-# make test   everything that must hold (installs what it needs)
-# make soak   the long runs as well
-# make bench  side-by-side measurements
-# make demo   two QEMUs, a guard, a killed primary, and the count goes on
-# make coverage  docs/coverage.md anew, from what live machines send
-# make goldens  rewrite goldens and error headers (the run fails, so that it is not taken for a test)
-
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -14,7 +6,11 @@ JOBS   ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run demo test soak bench coverage goldens lint types qemu clean
+.PHONY: help run demo check test soak bench coverage goldens lint types qemu clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 $(BIN)/vmsc: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,8 +21,9 @@ $(VENV)/.dev: pyproject.toml $(BIN)/vmsc
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-run: $(BIN)/vmsc
-	$(BIN)/vmsc compile schemas -o build
+run: $(BIN)/vmsc ## a tour: install, compile the schemas, open a real device state, frame it, take it back
+	$(BIN)/vmsc compile schemas
+	@mkdir -p build
 	@$(BIN)/python -c "import lzma, pathlib; \
 	  pathlib.Path('build/pc.state').write_bytes(lzma.open('$(STATE)').read())"
 	$(BIN)/vmsc info build/pc.state --machine tests/data/pc.machine.json
@@ -37,15 +34,15 @@ run: $(BIN)/vmsc
 	@$(BIN)/vmsc unframe build/pc.vmsf -o build/pc.unframed
 	@cmp build/pc.state build/pc.unframed && echo "frame, unframe: the bytes came back identical"
 
-demo: $(VENV)/.dev qemu
+demo: $(VENV)/.dev qemu ## two QEMUs, a guard, a killed primary, and the count goes on
 	$(BIN)/python docs/demo/demo.py
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 # The plugins are packages of vmsc only once it is installed, and mypy looks at what is installed.
-types: $(VENV)/.dev
+types: $(VENV)/.dev ## mypy --strict, plugins and tests included
 	rm -rf build/types
 	$(BIN)/python -m pip install --quiet --no-deps --target build/types .
 	cp pyproject.toml build/types/
@@ -53,7 +50,7 @@ types: $(VENV)/.dev
 	MYPYPATH=build/types:tests $(BIN)/mypy --config-file pyproject.toml tests bench
 
 # The two QEMUs, the TPM that runs beside one, and what makes hosts of a test's own.
-qemu:
+qemu: ## install what the live tests need (apt-get)
 	@{ command -v qemu-system-x86_64 && command -v qemu-system-aarch64 && \
 	  command -v swtpm && command -v ip; } >/dev/null || { \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
@@ -62,26 +59,27 @@ qemu:
 	    qemu-system-x86 qemu-system-arm swtpm iproute2 >/dev/null; \
 	} || echo "QEMU could not be installed: tests that need a live one will say so"
 
-# docs/coverage.md, from what live machines send
-coverage: $(VENV)/.dev qemu
+coverage: $(VENV)/.dev qemu ## docs/coverage.md anew, from what live machines send
 	$(BIN)/python tests/coverage_page.py
 
-test: lint types qemu
-	$(BIN)/pytest -m "not soak" -n $(JOBS) --dist loadgroup
+check: lint types ## lint, types and the fast tests: before each commit
+	$(BIN)/pytest -m fast -n $(JOBS) --dist loadgroup
 
-soak: $(VENV)/.dev qemu
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+test: lint types qemu ## everything that must hold; installs what it needs
+	$(BIN)/pytest -m "not soak" -n $(JOBS) --dist loadgroup --durations=10
 
-bench: $(VENV)/.dev
-	$(BIN)/python bench/startup.py
-	$(BIN)/python bench/generated.py
-	$(BIN)/python bench/analyze.py
-	$(BIN)/python bench/guard.py
-	$(BIN)/python bench/caught.py
-	$(BIN)/python bench/pause.py
+# PART: a folder of tests/; without one, all of them in turn.
+soak: $(VENV)/.dev qemu ## the long tests; PART=codecs: those of tests/codecs
+	$(BIN)/pytest -m soak -n $(JOBS) --dist loadgroup --durations=10 tests/$(PART)
 
-goldens: $(VENV)/.dev
+# A gate that is missed is reported, and the rest goes on.
+bench: $(VENV)/.dev ## side-by-side measurements
+	@missed=; for name in startup generated growth analyze guard caught pause; do \
+	  echo "== bench/$$name.py"; $(BIN)/python bench/$$name.py || missed="$$missed $$name"; \
+	done; [ -z "$$missed" ] || { echo "missed a gate:$$missed"; exit 1; }
+
+goldens: $(VENV)/.dev ## rewrite goldens and error headers (fails, so that it is not taken for a test)
 	$(BIN)/pytest --update tests/test_errors.py tests/test_golden.py
 
-clean:
-	rm -rf build $(VENV)
+clean: ## remove what was made here
+	rm -rf build generated $(VENV)

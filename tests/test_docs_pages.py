@@ -123,7 +123,7 @@ def test_the_title_is_an_option(tmp_path: Path) -> None:
     (tmp_path / "uart.vmsd").write_text('device "uart" { lsr: u8 }\n')
     options = ("--backend", "docs", "--option", "title=Our <devices>")
     assert run_vmsc("compile", "uart.vmsd", *options, cwd=tmp_path).status == 0
-    assert "<h1>Our &lt;devices&gt;</h1>" in (tmp_path / "build" / "index.html").read_text()
+    assert "<h1>Our &lt;devices&gt;</h1>" in (tmp_path / "generated" / "index.html").read_text()
 
 
 # --- what a page says of a field ------------------------------------------------------------------

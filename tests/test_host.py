@@ -358,7 +358,7 @@ def test_what_a_backend_cannot_write_is_shown_at_its_place(plugin: Write, schema
     done = run_vmsc("compile", "uart.vmsd", "-p", path, "--backend", "mine", cwd=schema.parent)
     assert done.status == 1
     assert done.err.startswith("uart.vmsd:1:8: error: no devices here [backend-mine]\n")
-    assert not (schema.parent / "build").exists()
+    assert not (schema.parent / "generated").exists()
 
 
 def test_an_unknown_backend_is_a_usage_error_that_lists_those_there_are(schema: Path) -> None:

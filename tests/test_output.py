@@ -184,33 +184,33 @@ def test_missing_and_different_files_are_stale(tmp_path: Path) -> None:
 
 def test_compile_says_how_many_files_it_wrote(schema: Path) -> None:
     first = run_vmsc("compile", "uart.vmsd", cwd=schema.parent)
-    assert (first.status, first.out) == (0, "build: 2 files, 2 written\n")
+    assert (first.status, first.out) == (0, "generated: 2 files, 2 written\n")
     again = run_vmsc("compile", "uart.vmsd", cwd=schema.parent)
-    assert (again.status, again.out) == (0, "build: 2 files, 0 written\n")
+    assert (again.status, again.out) == (0, "generated: 2 files, 0 written\n")
 
 
 def test_check_finds_stale_output_and_writes_nothing(schema: Path) -> None:
     folder = schema.parent
     missing = run_vmsc("compile", "uart.vmsd", "--check", cwd=folder)
-    assert missing.status == 1 and not (folder / "build").exists()
-    assert "error: 2 of 2 files are out of date:\n  build/__init__.py\n" in missing.err
+    assert missing.status == 1 and not (folder / "generated").exists()
+    assert "error: 2 of 2 files are out of date:\n  generated/__init__.py\n" in missing.err
 
     run_vmsc("compile", "uart.vmsd", cwd=folder)
     good = run_vmsc("compile", "uart.vmsd", "--check", cwd=folder)
-    assert (good.status, good.out) == (0, "2 files in build are up to date\n")
+    assert (good.status, good.out) == (0, "2 files in generated are up to date\n")
 
     schema.write_text(SCHEMA.replace("u8", "u16"))
-    before = (folder / "build" / "uart.py").read_bytes()
+    before = (folder / "generated" / "uart.py").read_bytes()
     old = run_vmsc("compile", "uart.vmsd", "--check", cwd=folder)
     assert old.status == 1
-    assert "1 of 2 files are out of date:\n  build/uart.py\n" in old.err
-    assert (folder / "build" / "uart.py").read_bytes() == before
+    assert "1 of 2 files are out of date:\n  generated/uart.py\n" in old.err
+    assert (folder / "generated" / "uart.py").read_bytes() == before
 
 
 def test_a_schema_with_errors_writes_nothing(schema: Path) -> None:
     schema.write_text(SCHEMA.replace("u8", "u12"))
     assert run_vmsc("compile", "uart.vmsd", cwd=schema.parent).status == 1
-    assert not (schema.parent / "build").exists()
+    assert not (schema.parent / "generated").exists()
 
 
 def test_a_file_in_the_place_of_the_output_folder_is_a_usage_error(schema: Path) -> None:

@@ -15,7 +15,7 @@ __all__ = ["command"]
 @click.command("compile")
 @paths_argument
 @click.option(
-    "-o", "--output", default="build", type=click.Path(file_okay=False, path_type=Path),
+    "-o", "--output", default="generated", type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR", show_default=True, help="Where the files go.",
 )  # fmt: skip
 @click.option("--backend", default="python", metavar="NAME", show_default=True,
