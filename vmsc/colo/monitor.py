@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from qemu.qmp import EventListener, ExecuteError, QMPClient, QMPError
+from qemu.qmp import ExecuteError, Message, QMPClient, QMPError
 from qemu.qmp.protocol import Runstate
 
 __all__ = ["Monitor", "MonitorError"]
@@ -22,6 +22,7 @@ logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 _WAIT = 5.0  # seconds for a connection, and for an answer unless it is said
 _PAUSE = 0.05
+_TOLD = ("COLO_EXIT", "STOP", "RESUME")
 # A migration's states that lead on to others.
 _MIGRATING = ("setup", "active", "device", "pre-switchover", "wait-unplug", "cancelling")
 
@@ -46,6 +47,9 @@ class Monitor:
     async def opened(path: Path, wait: float = _WAIT) -> Monitor:
         """Connect to the socket at `path`. Raises MonitorError."""
         client = QMPClient("vmsc")
+        # A listener of the library keeps all that it accepts, also what was read, as its history:
+        # QEMU tells several events a checkpoint. What refuses everything keeps nothing.
+        client.events.event_filter = lambda _: False
         try:
             async with asyncio.timeout(wait):
                 await client.connect(str(path))
@@ -59,9 +63,15 @@ class Monitor:
 
     def watch(self, told: Callable[[str, Mapping[str, Any]], object]) -> None:
         """From now on, `told` gets each COLO_EXIT, STOP and RESUME."""
-        listener = EventListener(("COLO_EXIT", "STOP", "RESUME"))
-        self._client.register_listener(listener)
-        self._events = asyncio.create_task(_events(listener, told))
+        waiting: asyncio.Queue[Message] = asyncio.Queue()
+
+        def taken(event: Message) -> bool:
+            if event["event"] in _TOLD:
+                waiting.put_nowait(event)
+            return False
+
+        self._client.events.event_filter = taken
+        self._events = asyncio.create_task(_events(waiting, told))
 
     async def order(self, command: str, wait: float = _WAIT, **arguments: object) -> Any:
         """A command's answer. Raises MonitorError."""
@@ -135,9 +145,10 @@ class Monitor:
 
 
 async def _events(
-    listener: EventListener, told: Callable[[str, Mapping[str, Any]], object]
+    waiting: asyncio.Queue[Message], told: Callable[[str, Mapping[str, Any]], object]
 ) -> None:
-    async for event in listener:
+    while True:
+        event = await waiting.get()
         data = event.get("data")
         told(str(event["event"]), data if isinstance(data, dict) else {})
 
