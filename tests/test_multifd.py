@@ -12,7 +12,7 @@ from live import require_qemu
 from recordings import record
 
 from vmsc.runtime.errors import DecodeError
-from vmsc.stream.multifd import Multifd, Packet
+from vmsc.stream.multifd import ChannelReader, Multifd, Packet
 
 PAGE = 4096
 SLOTS = 128
@@ -127,6 +127,85 @@ def test_a_channel_that_is_cut_short_says_where() -> None:
 )
 def test_what_no_channel_holds_is_refused(what: str, data: bytes) -> None:
     assert what in str(refused((data,)))
+
+
+# --- the forms of a sync, byte by byte ------------------------------------------------------------
+
+# magic, version, flags (1: sync), room for offsets, pages, length of pages, number (8 bytes), zero
+# pages, 28 reserved bytes, the block's name in 256 bytes, and 128 offsets in each form.
+SYNC_7_2 = bytes.fromhex(
+    "11223344 00000001 00000001 00000080 00000000 00000000 0000000000000001 00000000"
+) + bytes(28 + 256 + 8 * 128)
+SYNC_10 = bytes.fromhex(
+    "11223344 00000001 00000001 00000000 00000000 00000000 0000000000000001 00000000"
+) + bytes(28 + 256 + 8 * 128)
+# One page of RAM at 0x3000 of pc.ram, and one that is zero at 0x5000 (from 9.1 on).
+PAGES = (
+    bytes.fromhex("11223344 00000001 00000000 00000080 00000001 00001000 0000000000000002 00000001")
+    + bytes(28)
+    + b"pc.ram".ljust(256, b"\0")
+    + bytes.fromhex("0000000000003000 0000000000005000")
+    + bytes(8 * 126)
+    + b"\xab" * 4096
+)
+INIT = bytes.fromhex("11223344 00000001") + bytes(16 + 1 + 39)
+SYNCS = pytest.mark.parametrize("told", [SYNC_7_2, SYNC_10], ids=["7.2", "10.0"])
+
+
+def read(data: bytes) -> list[Packet]:
+    reader = ChannelReader()
+    found = list(reader.feed(data))
+    reader.close()
+    return found
+
+
+@SYNCS
+def test_a_sync_has_room_for_all_offsets_whatever_it_says(told: bytes) -> None:
+    assert read(INIT + told + PAGES + told) == [
+        Packet(0, 64, 1344, 1, True, ""),
+        Packet(0, 1408, 5440, 2, False, "pc.ram", (0x3000,), (0x5000,), b"\xab" * 4096),
+        Packet(0, 6848, 1344, 1, True, ""),
+    ]
+
+
+@SYNCS
+def test_a_channel_that_ends_within_a_sync_is_truncated(told: bytes) -> None:
+    whole = INIT + told
+    for size in range(len(whole)):
+        if size == len(INIT):
+            continue
+        with pytest.raises(DecodeError) as caught:
+            read(whole[:size])
+        assert caught.value.code == "truncated"
+
+
+@SYNCS
+def test_a_sync_is_the_same_however_it_is_cut(told: bytes) -> None:
+    whole = INIT + told + PAGES
+    for size in (1, 7, 64, 1343):
+        reader = ChannelReader()
+        pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+        assert [p for piece in pieces for p in reader.feed(piece)] == read(whole)
+
+
+@SYNCS
+def test_a_damaged_sync_is_refused_or_ends_where_it_did(told: bytes) -> None:
+    """Its length depends on no field but those that are refused."""
+    for bit in range(8 * len(told)):
+        data = bytearray(told)
+        data[bit // 8] ^= 0x80 >> bit % 8
+        try:
+            first, second = read(INIT + bytes(data) + PAGES)
+        except DecodeError as error:
+            assert error.code in ("bad-packet", "bad-pages", "truncated", "bad-name")
+        else:
+            assert (first.size, second.number) == (1344, 2)
+
+
+def test_a_packet_with_room_for_none_has_no_pages() -> None:
+    error = refused((INIT + SYNC_10[:16] + b"\0\0\0\1" + SYNC_10[20:],))
+    assert error.code == "bad-packet"
+    assert "1 + 0 of 0 pages; a packet has room for 128" in str(error)
 
 
 @pytest.mark.live

@@ -4,7 +4,8 @@ A channel begins with an init record, and then holds packets: a header of fixed 
 plain or in one continuous compressed stream a channel. Packets are numbered across channels.
 QEMU 7.2 sends a sync for each channel, and where pages still wait there, they go out under the
 sync's number, their own is never seen, and an empty packet follows with the same number, which
-is not handed on.
+is not handed on. A sync of newer ones (seen in 10.0 and 11.1) says that it has room for 0 pages,
+and is as long as any other packet.
 
 Laws. The packets come in the order of their numbers, however the channels are cut and fed. A
 packet that is missing, and one that is there twice, is named. What waits has a limit.
@@ -205,7 +206,7 @@ class ChannelReader:
             size = 0
         if size > 2 * _PACKET:
             raise refuse("limit", f"{size} bytes of pages are over the limit {2 * _PACKET}", 20)
-        body = _HEAD.size + 8 * room
+        body = _HEAD.size + 8 * (room or slots)  # a sync's offsets are sent, whatever it says
         _want(buf, body + size)
         pages = struct.unpack_from(f">{normal + zero}Q", buf, _HEAD.size)
         data = self._pages((flags & _METHOD) >> 1, bytes(buf[body : body + size]), normal, body)
