@@ -44,11 +44,11 @@ from colo_talk import (
 )
 
 from vmsc.answers import open_answers
-from vmsc.colo.options import Options
+from vmsc.colo.options import Options, Waits
 from vmsc.colo.serve import guard
 
 __all__ = [
-    "HOST", "LIMIT", "VMSC", "Command", "End", "Guarded", "Primary", "Qmp", "Secondary",
+    "HOST", "LIMIT", "QUICK", "VMSC", "Command", "End", "Guarded", "Primary", "Qmp", "Secondary",
     "SecondaryEnd", "command", "eventually", "grown", "guarded", "large", "primary", "protected",
     "qmp", "run_within", "secondary",
 ]  # fmt: skip
@@ -56,6 +56,7 @@ __all__ = [
 HOST = "127.0.0.1"
 LIMIT = 45.0  # seconds of one wait; a first start compiles all schemas
 VMSC = Path(sys.executable).parent / "vmsc"
+QUICK = Waits(answer=0.5, linger=0.1, taken_over=0.2, flush=0.3)  # what is waited for in any case
 _HEARTBEAT = "x-colo-lost-heartbeat"
 
 _T = TypeVar("_T")
@@ -391,7 +392,9 @@ class Guarded(_Seen):
 
 
 @asynccontextmanager
-async def guarded(secondary: int, *, timeout: float = 5.0, **more: Any) -> AsyncIterator[Guarded]:
+async def guarded(
+    secondary: int, *, timeout: float = 5.0, waits: Waits = QUICK, **more: Any
+) -> AsyncIterator[Guarded]:
     """A guard before the secondary at this port. `more` are its options."""
     found = Guarded()
     options = Options(
@@ -401,6 +404,7 @@ async def guarded(secondary: int, *, timeout: float = 5.0, **more: Any) -> Async
         tell=found.tell,
         say=found.said.append,
         timeout=timeout,
+        waits=waits,
         **more,
     )
     found.task = asyncio.create_task(guard(options))

@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -32,6 +33,7 @@ from colo_talk import (
 )
 from guard_sides import (
     HOST,
+    QUICK,
     Guarded,
     Primary,
     Qmp,
@@ -49,7 +51,6 @@ from guard_sides import (
 )
 
 from vmsc.answers import open_answers
-from vmsc.colo import ending, line, monitor, serve
 from vmsc.colo.checkpoint import Checkpoint
 from vmsc.colo.session import Proven, Session
 from vmsc.colo.store import Store, stored
@@ -60,17 +61,6 @@ from vmsc.stream.writer import write_stream
 
 HEARTBEAT = "x-colo-lost-heartbeat"
 ONE, TWO, THREE = TALK[:3]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is waited for in any case is waited for less."""
-    monkeypatch.setattr(ending, "LINGER", 0.05)
-    monkeypatch.setattr(serve, "LINGER", 0.1)
-    monkeypatch.setattr(line, "_FLUSH", 0.3)
-    monkeypatch.setattr(monitor.Monitor.opened, "__defaults__", (0.5,))
-    monkeypatch.setattr(monitor.Monitor.order, "__defaults__", (0.5,))
-    monkeypatch.setattr(monitor.Monitor.taken_over, "__defaults__", (0.2,))
 
 
 @pytest.fixture(autouse=True)
@@ -911,9 +901,9 @@ async def test_a_disk_that_hangs_keeps_nothing_but_the_file_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not held against the secondary, which would be called half loaded for it."""
-    monkeypatch.setattr(serve, "_DISK", 0.05)
     hangs = threading.Event()
     store = Store(tmp_path / "keep", 3, "s")
+    waits = replace(QUICK, disk=0.05)
     keep = store.keep
 
     def slow(*args: Any) -> Path:
@@ -922,7 +912,7 @@ async def test_a_disk_that_hangs_keeps_nothing_but_the_file_waiting(
 
     monkeypatch.setattr(store, "keep", slow)
     async with AsyncExitStack() as stack:
-        its = await scene(stack, tmp_path, store=store, timeout=0.4)
+        its = await scene(stack, tmp_path, store=store, timeout=0.4, waits=waits)
         try:
             for sent in (TWO, THREE, TALK[3]):
                 await its.takes(sent)

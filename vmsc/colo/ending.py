@@ -17,9 +17,8 @@ from vmsc.colo.monitor import Monitor, MonitorError
 from vmsc.colo.options import Options
 from vmsc.colo.session import Ended, Outcome, Side
 
-__all__ = ["LINGER", "Hands", "conclude", "log_size"]
+__all__ = ["Hands", "conclude", "log_size"]
 
-LINGER = 0.5  # seconds for QMP to follow a connection that has ended, and for a log's last lines
 _QUOTED = 1 << 14  # bytes of a log
 
 
@@ -87,7 +86,7 @@ async def _carry_out(order: Order, hands: Hands) -> int | None:
 
 async def _primary_alone(options: Options) -> None:
     assert options.primary_qmp is not None
-    monitor = await Monitor.opened(options.primary_qmp)
+    monitor = await Monitor.opened(options.primary_qmp, options.waits.answer)
     try:
         await monitor.go_on_alone(options.timeout)
     finally:
@@ -136,13 +135,14 @@ async def _fenced(command: str, limit: float) -> str | None:
 async def _wait(hands: Hands) -> int:
     """Keep the secondary's connection until somebody orders something."""
     options, monitor = hands.options, hands.monitor
+    wait = options.waits.taken_over
     options.say("waiting for an operator; SIGTERM ends the guard")
     while True:
         match await hands.inputs.get():
             case Stop():
                 return GOOD
             case Exit() | Closed(side=Side.SECONDARY):
-                if monitor is not None and await monitor.taken_over():
+                if monitor is not None and await monitor.taken_over(wait):
                     options.tell("failover")
                     options.say("the secondary was ordered to take over")
                     return GOOD
@@ -166,7 +166,7 @@ async def _quoted(ended: Ended, hands: Hands) -> list[str]:
     log = hands.options.log
     if log is None or ended.outcome not in (Outcome.APPLY_FAILED, Outcome.SECONDARY_LOST):
         return []
-    await asyncio.sleep(LINGER)
+    await asyncio.sleep(hands.options.waits.linger)
     try:
         with log.open("rb") as file:
             file.seek(hands.logged)

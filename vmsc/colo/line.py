@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from vmsc.colo.options import Waits
 from vmsc.runtime.codec import Buffer
 
 __all__ = ["PIECE", "Line"]
@@ -20,7 +21,6 @@ PIECE = 1 << 18  # bytes that are read at once
 _PART = 1 << 16  # bytes that are sent at once: `moved` is to show that a long piece goes out
 _UNSENT = 1 << 17  # bytes that the kernel takes before it sends them: they count as gone
 _FULL = 1 << 22  # bytes that may wait to be sent before the other side is read no more
-_FLUSH = 2.0  # seconds that the last words have
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class _Out:
 
 class Line:
     """`told` gets each piece of input, and at last None and why. `moved` and `heard` are when bytes
-    last went out and came in, by the loop's clock; `received` counts the latter.
+    last went out and came in, by the loop's clock; `received` counts the latter. `flush`: seconds
+    that its last bytes have.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Line:
         writer: asyncio.StreamWriter,
         told: Callable[[bytes | None, str], Awaitable[None]],
         timeout: float,
+        flush: float = Waits.flush,
     ) -> None:
         self._reader, self._writer, self._told = reader, writer, told
         self._outbox: asyncio.Queue[_Out] = asyncio.Queue()
@@ -51,6 +53,7 @@ class Line:
         self._unsent = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
+        self._flush = flush
         self.moved = self.heard = self._loop.time()
         self.received = 0
         self._socket: socket.socket = writer.get_extra_info("socket")
@@ -86,13 +89,13 @@ class Line:
             return
         self._closed = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(_FLUSH if self._tasks else 0):
+            async with asyncio.timeout(self._flush if self._tasks else 0):
                 await self._outbox.join()
         for task in self._tasks:
             task.cancel()
         self._writer.close()
         try:
-            async with asyncio.timeout(_FLUSH):
+            async with asyncio.timeout(self._flush):
                 await self._writer.wait_closed()
         except (OSError, TimeoutError):
             self._writer.transport.abort()

@@ -15,12 +15,13 @@ from typing import Any
 from qemu.qmp import ExecuteError, Message, QMPClient, QMPError
 from qemu.qmp.protocol import Runstate
 
+from vmsc.colo.options import Waits
+
 __all__ = ["Monitor", "MonitorError"]
 
 # What the library logs of an end of QEMU's is raised here as well, and told once.
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
-_WAIT = 5.0  # seconds for a connection, and for an answer unless it is said
 _PAUSE = 0.05
 _TOLD = ("COLO_EXIT", "STOP", "RESUME")
 # A migration's states that lead on to others.
@@ -36,16 +37,19 @@ class MonitorError(Exception):
 
 
 class Monitor:
-    """One connection; made by `opened`, ended by `close`."""
+    """One connection; made by `opened`, ended by `close`. `wait`: seconds that it waits for an
+    answer unless it is said.
+    """
 
-    def __init__(self, client: QMPClient, path: Path) -> None:
+    def __init__(self, client: QMPClient, path: Path, wait: float) -> None:
         self._client = client
         self._path = path
+        self._wait = wait
         self._events: asyncio.Task[None] | None = None
 
     @staticmethod
-    async def opened(path: Path, wait: float = _WAIT) -> Monitor:
-        """Connect to the socket at `path`. Raises MonitorError."""
+    async def opened(path: Path, wait: float = Waits.answer) -> Monitor:
+        """Connect to the socket at `path`, within `wait` seconds. Raises MonitorError."""
         client = QMPClient("vmsc")
         # A listener of the library keeps all that it accepts, also what was read, as its history:
         # QEMU tells several events a checkpoint. What refuses everything keeps nothing.
@@ -55,7 +59,7 @@ class Monitor:
                 await client.connect(str(path))
         except (QMPError, OSError, TimeoutError, EOFError) as fault:
             raise MonitorError(path, f"no QMP: {_words(fault)}") from None
-        return Monitor(client, path)
+        return Monitor(client, path, wait)
 
     @property
     def alive(self) -> bool:
@@ -73,10 +77,10 @@ class Monitor:
         self._client.events.event_filter = taken
         self._events = asyncio.create_task(_events(waiting, told))
 
-    async def order(self, command: str, wait: float = _WAIT, **arguments: object) -> Any:
+    async def order(self, command: str, wait: float | None = None, **arguments: object) -> Any:
         """A command's answer. Raises MonitorError."""
         try:
-            async with asyncio.timeout(wait):
+            async with asyncio.timeout(self._wait if wait is None else wait):
                 return await self._client.execute(command, arguments)
         except ExecuteError as refusal:
             raise MonitorError(self._path, f"'{command}' was refused: {refusal}") from None
@@ -114,7 +118,7 @@ class Monitor:
         answer = await self.order("query-migrate")
         return answer.get("status") if isinstance(answer, dict) else None
 
-    async def taken_over(self, wait: float = 1.0) -> bool:
+    async def taken_over(self, wait: float) -> bool:
         """Whether somebody has ordered this secondary to take over. COLO_EXIT itself may call that
         an error: it is sent before the order is carried out. False if QEMU does not say.
         """
@@ -140,7 +144,7 @@ class Monitor:
         if self._events is not None:
             self._events.cancel()
         with suppress(QMPError, OSError, EOFError, TimeoutError):
-            async with asyncio.timeout(_WAIT):
+            async with asyncio.timeout(self._wait):
                 await self._client.disconnect()
 
 

@@ -1,4 +1,4 @@
-"""Options: how a guard runs."""
+"""Options: how a guard runs, and how long it waits for what should be there at once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,28 @@ from vmsc.colo.journal import Tell
 from vmsc.colo.session import Checks, Limits
 from vmsc.colo.store import Store
 
-__all__ = ["Address", "Options"]
+__all__ = ["Address", "Options", "Waits"]
 
 Address = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Waits:
+    """Seconds that the guard waits for what should be there at once.
+
+    `answer`: for a QMP connection, and for QMP's answer to an order. `linger`: for QMP to follow a
+    connection that has ended, and for a log's last lines. `haste`: for QMP to tell an order to
+    take over from a load that failed. `taken_over`: for QMP to tell that an operator ordered
+    the secondary to take over. `flush`: for the last bytes of a connection to be sent. `disk`: for
+    the checkpoint before to be stored.
+    """
+
+    answer: float = 5.0
+    linger: float = 0.5
+    haste: float = 0.1
+    taken_over: float = 1.0
+    flush: float = 2.0
+    disk: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,3 +58,4 @@ class Options:
     fence_limit: float = 60.0
     store: Store | None = None
     log: Path | None = None
+    waits: Waits = field(default_factory=Waits)

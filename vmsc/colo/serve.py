@@ -15,7 +15,7 @@ from vmsc.colo import session as s
 from vmsc.colo.aftermath import GOOD
 from vmsc.colo.checkpoint import Checkpoint
 from vmsc.colo.deadline import Late, Pace, due
-from vmsc.colo.ending import LINGER, Hands, conclude, log_size
+from vmsc.colo.ending import Hands, conclude, log_size
 from vmsc.colo.ground import Ground
 from vmsc.colo.inputs import Closed, Exit, Heard, Input, Inputs, Second, Stop
 from vmsc.colo.line import PIECE, Line
@@ -27,8 +27,6 @@ from vmsc.stream.multifd import is_channel
 __all__ = ["guard"]
 
 _MAGIC = b"QEVM"
-_HASTE = 0.1  # seconds for QMP to tell an order to take over from a load that failed
-_DISK = 1.0  # seconds that a checkpoint waits until the one before it is stored
 
 
 async def guard(options: Options) -> int:
@@ -68,7 +66,7 @@ class _Guard:
             self._loop.add_signal_handler(number, self._inputs.put, Stop())
         options = self._options
         if options.qmp is not None:
-            self._monitor = await Monitor.opened(options.qmp)
+            self._monitor = await Monitor.opened(options.qmp, options.waits.answer)
             self._monitor.watch(self._event)
         host, port = options.listen
         self._server = await asyncio.start_server(self._accept, host, port, limit=PIECE)
@@ -125,6 +123,12 @@ class _Guard:
 
         return told
 
+    def _line(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, side: s.Side
+    ) -> Line:
+        options = self._options
+        return Line(reader, writer, self._hears(side), options.timeout, options.waits.flush)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A connection: the primary, if it is the first and begins as a migration does."""
         peer, start = _peer(writer), b""
@@ -147,7 +151,7 @@ class _Guard:
         options = self._options
         self._session = s.Session(options.answers, limits=options.limits, checks=options.checks)
         self._since, self._side = self._loop.time(), s.Side.PRIMARY
-        primary = Line(reader, writer, self._hears(s.Side.PRIMARY), options.timeout)
+        primary = self._line(reader, writer, s.Side.PRIMARY)
         self._lines[s.Side.PRIMARY] = primary
         options.tell("primary", peer=peer)
         self._joining = asyncio.create_task(self._join(primary, start))
@@ -163,7 +167,7 @@ class _Guard:
             why = f"it cannot be reached at {host}:{port}: {fault or 'no answer in time'}"
             self._inputs.put(Closed(s.Side.SECONDARY, why))
             return
-        secondary = Line(*ends, self._hears(s.Side.SECONDARY), options.timeout)
+        secondary = self._line(*ends, s.Side.SECONDARY)
         self._lines[s.Side.SECONDARY] = secondary
         secondary.start()
         primary.start(after=secondary, first=start)
@@ -229,7 +233,8 @@ class _Guard:
         """Tell a secondary that has failed from one that somebody has ordered to take over."""
         assert self._monitor is not None
         # A half-loaded secondary is to be quit before anybody lets it run.
-        wait = _HASTE if session.applying else LINGER
+        waits = self._options.waits
+        wait = waits.haste if session.applying else waits.linger
         if await self._monitor.taken_over(wait):
             return session.taken_over("colo-exit", "the secondary was ordered to take over")
         text = f"the secondary: its QMP says COLO_EXIT, reason {reason}"
@@ -239,7 +244,7 @@ class _Guard:
         """Tell a secondary that has ended from one that has given up: its QMP ends with it."""
         gone = not session.applying
         if self._monitor is not None:
-            if await self._monitor.taken_over(LINGER):
+            if await self._monitor.taken_over(self._options.waits.linger):
                 return session.taken_over("closed", "the secondary was ordered to take over")
             gone = not self._monitor.alive
         ended = session.secondary_lost if gone else session.secondary_failed
@@ -268,7 +273,7 @@ class _Guard:
                 tell("proven", epoch=c.epoch, bytes=c.size, seconds=round(now - before, 6))
                 if self._storing is not None:
                     # So that two are in memory at most; the secondary is not asked yet, and runs.
-                    await asyncio.wait((self._storing,), timeout=_DISK)
+                    await asyncio.wait((self._storing,), timeout=self._options.waits.disk)
             case s.Committed(checkpoint=c):
                 tell("committed", epoch=c.epoch)
                 self._keep(c)
