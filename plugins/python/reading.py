@@ -144,7 +144,7 @@ class Reader(SubsectionReader):
                 case plan.Assert():
                     self._assert(step)
                 case plan.Break(condition=condition):
-                    with self.code.block(f"if {self.expr(condition)}:"):
+                    with self.code.block(f"if {self.test(condition)}:"):
                         if self.framed:
                             self.code("_w.leftover(pos, size, 'a round') if pos != size else None")
                             self.code("buf, size = outer")
@@ -289,7 +289,7 @@ class Reader(SubsectionReader):
         builder.node(node, target)
 
     def _gate(self, gate: plan.Gate) -> None:
-        with self.code.block(f"if {self.expr(gate.condition)}:"):
+        with self.code.block(f"if {self.test(gate.condition)}:"):
             self.steps(gate.steps)
         absent = [name for name in gate.names if self.wants(name)]
         if absent and self.one.kind != "loop":
@@ -298,7 +298,7 @@ class Reader(SubsectionReader):
 
     def _keep(self, keep: plan.Keep) -> None:
         name, state = keep.value.name, param_name(keep.value.name)
-        with self.code.block(f"if {self.expr(keep.condition)}:"):
+        with self.code.block(f"if {self.test(keep.condition)}:"):
             with self.code.guard("_CodecError", repr(name)):
                 if self.framed:
                     self.item(keep.value.node, state)
@@ -310,7 +310,7 @@ class Reader(SubsectionReader):
         if not self.build and not self._law_wanted(law):
             return
         optional = any(m.name == law.field and m.optional for m in self.one.members)
-        test = f"not ({self.expr(law.law)})"
+        test = f"not ({self.test(law.law)})"
         if law.relation and optional and not self._in_gate(law):
             test = f"{local(law.field)} is not None and {test}"
         with self.code.block(f"if {test}:"):

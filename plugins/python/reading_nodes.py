@@ -12,7 +12,7 @@ from typing import assert_never
 
 from vmsc import ir, plan
 
-from .code import Code, Names, attribute, expression, struct_code, wrapped
+from .code import Code, Names, attribute, condition, expression, struct_code, wrapped
 from .consts import Consts, flat_run, leaves
 from .linking import Linker, arguments, is_param, local, step_exprs
 from .resuming import noted, resumed
@@ -51,6 +51,9 @@ class NodeReader:
 
     def expr(self, expr: ir.Expr) -> str:
         return expression(expr, self.names)
+
+    def test(self, expr: ir.Expr) -> str:
+        return condition(expr, self.names)
 
     def wants(self, name: str) -> bool:
         return self.build or name in self.needed

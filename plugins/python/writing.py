@@ -79,7 +79,7 @@ class Writer(ItemWriter):
                     with self.code.guard("_CodecError", repr(name)):
                         self._top(node, read_field(name))
                 case plan.Gate(condition=condition, steps=inner):
-                    with self.code.block(f"if {self.expr(condition)}:"):
+                    with self.code.block(f"if {self.test(condition)}:"):
                         self.steps(inner)
                     if self.write:
                         for name in step.names:
@@ -93,7 +93,7 @@ class Writer(ItemWriter):
                     if self.write:
                         self._assert(step)
                 case plan.Break(condition=condition):
-                    with self.code.block(f"if {self.expr(condition)}:"):
+                    with self.code.block(f"if {self.test(condition)}:"):
                         if self.write:
                             self._nothing_behind(steps[at + 1 :])
                             self.code("ended = True")
@@ -117,7 +117,7 @@ class Writer(ItemWriter):
     def _keep(self, keep: plan.Keep) -> None:
         code, name = self.code, keep.value.name
         state = param_name(name)
-        with code.block(f"if {self.expr(keep.condition)}:"):
+        with code.block(f"if {self.test(keep.condition)}:"):
             with code.guard("_CodecError", repr(name)):
                 self._top(keep.value.node, read_field(name))
             code(f"{state} = {read_field(name)}")
@@ -177,7 +177,7 @@ class Writer(ItemWriter):
 
     def _assert(self, law: plan.Assert) -> None:
         optional = any(m.name == law.field and m.optional for m in self.one.members)
-        test = f"not ({self.expr(law.law)})"
+        test = f"not ({self.test(law.law)})"
         if law.relation and optional:
             test = f"{read_field(law.field)} is not None and {test}"
         with self.code.block(f"if {test}:"):

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from vmsc import ir, plan
 
-from .code import Code, Names, attribute, expression, struct_code
+from .code import Code, Names, attribute, condition, expression, struct_code
 from .consts import Consts, flat_run, run_format
 from .linking import Linker, arguments
 
@@ -39,6 +39,9 @@ class NodeWriter:
 
     def expr(self, expr: ir.Expr) -> str:
         return expression(expr, self.names)
+
+    def test(self, expr: ir.Expr) -> str:
+        return condition(expr, self.names)
 
     def _out(self, data: str, size: str) -> None:
         self.code(f"put({data})" if self.write else f"n += {size}")
