@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from vmsc.places import path_of, placed
+from vmsc.places import Earlier, path_of, placed
 
 BUS = (("pci", "at", "[0-9a-f]*:*.[0-7]"), ("port", "at", "example-port@*"))
 CONTROLLER = (("tagged", "under", "example-raid"), ("plain", "under", "*"))
 DISK = "example-disk"
+
+
+def earlier(*names: str) -> Earlier:
+    found = Earlier()
+    for name in names:
+        found.add(name)
+    return found
 
 
 def test_path_is_what_stands_before_the_name() -> None:
@@ -27,23 +34,31 @@ def test_path_is_what_stands_before_the_name() -> None:
     ],
 )
 def test_word_is_known_by_the_path(section: str, word: str | None) -> None:
-    assert placed(BUS, section, DISK, ()) == word
+    assert placed(BUS, section, DISK, earlier()) == word
 
 
 def test_word_is_known_by_the_section_that_it_hangs_under() -> None:
-    before = ["timer", "0000:00:03.0/example-nic", "0000:00:04.0/example-raid"]
+    before = earlier("timer", "0000:00:03.0/example-nic", "0000:00:04.0/example-raid")
     assert placed(CONTROLLER, "0000:00:04.0/0:1:0/example-disk", DISK, before) == "tagged"
     assert placed(CONTROLLER, "0000:00:03.0/0:1:0/example-disk", DISK, before) == "plain"
     assert placed(CONTROLLER, "0000:00:05.0/0:1:0/example-disk", DISK, before) is None
 
 
 def test_nearest_holder_counts() -> None:
-    before = ["0000:00:04.0/1/example-stick", "0000:00:04.0/example-raid"]
+    before = earlier("0000:00:04.0/1/example-stick", "0000:00:04.0/example-raid")
     assert placed(CONTROLLER, "0000:00:04.0/1/0:1:0/example-disk", DISK, before) == "plain"
     assert placed(CONTROLLER, "0000:00:04.0/2/0:1:0/example-disk", DISK, before) == "tagged"
 
 
 def test_section_does_not_hang_under_itself_or_a_neighbour() -> None:
-    before = ["0000:00:04.0/example-raid"]
+    before = earlier("0000:00:04.0/example-raid")
     assert placed(CONTROLLER, "0000:00:04.0/example-disk", DISK, before) is None
     assert placed(CONTROLLER, "0000:00:04.01/2/example-disk", DISK, before) is None
+
+
+def test_section_that_came_earlier_itself_is_no_holder_of_its_own() -> None:
+    section = "0000:00:04.0/1/example-raid"
+    before = earlier("0000:00:04.0/example-stick", section)
+    assert placed(CONTROLLER, section, DISK, before) == "plain"
+    twice = earlier("0000:00:04.0/example-stick", section, section)
+    assert placed(CONTROLLER, section, DISK, twice) == "tagged"

@@ -12,7 +12,7 @@ from typing import Any
 
 from vmsc.entry import Answers, Entry, Occurrences, located, stickies
 from vmsc.library import Library
-from vmsc.places import placed
+from vmsc.places import Earlier, placed
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.runtime.notes import Notes
@@ -61,6 +61,7 @@ class Binding:
     machine: str = ""
     quick: bool = False  # lengths may be those that are recorded; no codec is loaded for them
     names: dict[int, str] = field(default_factory=dict)  # of the sections so far, by id
+    earlier: Earlier = field(default_factory=Earlier)  # the same names, by place
     passed: dict[int, str] = field(default_factory=dict)  # size classes, by section id
     block: str | None = None  # that RAM's pages named last
     encodings: int = 0  # RAM's pages', beyond plain and zero ones
@@ -79,9 +80,8 @@ class Binding:
         if codec is not None:
             wanted = [p for p in codec.params if not p.sticky]
             params = self._answered(header, wanted)
-            before = [name for id_, name in self.names.items() if id_ != header.id]
             for param in wanted:
-                word = placed(param.places, name, codec.name, before)
+                word = placed(param.places, name, codec.name, self.earlier)
                 if word is not None:
                     params.setdefault(param.name, word)
             missing = tuple(p.name for p in wanted if p.name not in params)
@@ -106,7 +106,9 @@ class Binding:
 
     def measure(self, header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
         """The payload's end; a `Measure`."""
-        self.names.setdefault(header.id, header.name)
+        if header.id not in self.names:
+            self.names[header.id] = header.name
+            self.earlier.add(header.name)
         if self.quick and header.name == _RAM:
             self._pass(header)
             page_size = self.answers.page_size or self.page_size

@@ -29,18 +29,16 @@ ITEM_HEAD = 5  # a codec's framed encoding is one STRUCT item; a frame has a len
 class Occurrences:
     """Which of the sections of one name and instance each is; parts count with their start."""
 
-    ids: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    ids: dict[tuple[str, int], dict[int, int]] = field(default_factory=dict)
 
     def of(self, name: str, instance: int, id_: int) -> int:
         """From 0."""
-        ids = self.ids.setdefault((name, instance), [])
-        if id_ not in ids:
-            ids.append(id_)
-        return ids.index(id_)
+        ids = self.ids.setdefault((name, instance), {})
+        return ids.setdefault(id_, len(ids))
 
     def copy(self) -> Occurrences:
-        """The same, to go on from without a trace on this one."""
-        return Occurrences({at: list(ids) for at, ids in self.ids.items()})
+        """The same, to go on from without changing this one."""
+        return Occurrences({at: dict(ids) for at, ids in self.ids.items()})
 
 
 class Answers(Protocol):

@@ -8,10 +8,11 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-__all__ = ["Places", "path_of", "placed"]
+__all__ = ["Earlier", "Places", "path_of", "placed"]
 
 Places = Sequence[tuple[str, str, str]]  # word, "at" or "under", pattern
 
@@ -21,27 +22,45 @@ def path_of(section: str, name: str) -> str:
     return section.removesuffix(name).removesuffix("/")
 
 
-def _holders(path: str, before: Iterable[str]) -> tuple[str, ...]:
-    """The names of the sections that this path leads through, the nearest place's alone."""
-    nearest = ""
-    found: list[str] = []
-    for section in before:
+@dataclass
+class Earlier:
+    """The names of the sections so far by what stands before them, so that finding those that a
+    path leads through takes no longer where there are many. It grows by `add`.
+    """
+
+    names: dict[str, dict[str, int]] = field(default_factory=dict)  # how many there are of each
+
+    def add(self, section: str) -> None:
         place, _, name = section.rpartition("/")
-        if not place or not path.startswith(f"{place}/") or len(place) < len(nearest):
-            continue
-        if place != nearest:
-            nearest, found = place, []
-        found.append(name)
-    return tuple(found)
+        if place:
+            own = self.names.setdefault(place, {})
+            own[name] = own.get(name, 0) + 1
+
+    def copy(self) -> Earlier:
+        """The same, to go on from without changing this one."""
+        return Earlier({place: dict(own) for place, own in self.names.items()})
+
+    def holders(self, path: str, section: str) -> tuple[str, ...]:
+        """The names of the sections that this path leads through, the nearest place's alone.
+        `section`, whose path it is, does not count.
+        """
+        own_place, _, own_name = section.rpartition("/")
+        while "/" in path:
+            path = path.rpartition("/")[0]
+            found = self.names.get(path, {})
+            own = own_name if path == own_place else None
+            if names := tuple(n for n, count in found.items() if n != own or count > 1):
+                return names
+        return ()
 
 
-def placed(places: Places, section: str, name: str, before: Iterable[str]) -> str | None:
+def placed(places: Places, section: str, name: str, earlier: Earlier) -> str | None:
     """The first word of a parameter whose place is that of the section; None where no word's is.
 
-    `name` is the description's in the section's name, `before` the sections that came earlier.
+    `name` is the description's in the section's name; `earlier` may have this section, too.
     """
     path = path_of(section, name)
-    holders = _holders(path, before)
+    holders = earlier.holders(path, section) if any(r == "under" for _, r, _ in places) else ()
     for word, relation, pattern in places:
         candidates = (path,) if relation == "at" else holders
         if any(fnmatchcase(each, pattern) for each in candidates):

@@ -24,7 +24,7 @@ from vmsc.constraints import (
 )
 from vmsc.fitting import Fitting, Misfit
 from vmsc.machine import Machine, SectionParams
-from vmsc.places import placed
+from vmsc.places import Earlier, placed
 from vmsc.stream.lookup import names_of
 from vmsc.targets import meant, target_of
 from vmsc.vmdesc import Body, Device, Field, Vmdesc
@@ -101,11 +101,12 @@ def solve_stream(
     devices = devices_by_name(schema)
     target = target or target_of(machine)
     found: list[Solved] = []
+    earlier = Earlier()
     for device in vmdesc.devices:
         key = device_key(devices, device, target)
-        before = [s.device.name for s in found]
-        solution = None if key is None else solve(schema, key, device, before)
+        solution = None if key is None else solve(schema, key, device, earlier)
         found.append(Solved(device, key, solution))
+        earlier.add(device.name)
     page_size = PAGE_SIZE if vmdesc.page_size is None else vmdesc.page_size
     sections = [SectionParams("ram", None, {"page_size": page_size})]
     needed = {(s.device.name, s.device.instance) for s in found if s.solution and s.solution.values}
@@ -116,9 +117,9 @@ def solve_stream(
     return Machine(tuple(sections), machine), tuple(found)
 
 
-def solve(schema: ir.Schema, key: str, device: Device, before: Sequence[str] = ()) -> Solution:
-    """The parameters of the description `key` in this section; `before`: the names of those that
-    came earlier.
+def solve(schema: ir.Schema, key: str, device: Device, earlier: Earlier | None = None) -> Solution:
+    """The parameters of the description `key` in this section; `earlier`: those that came before
+    it.
     """
     description = schema.descriptions[key]
     version = description.version if device.version is None else device.version
@@ -133,7 +134,7 @@ def solve(schema: ir.Schema, key: str, device: Device, before: Sequence[str] = (
     params = [p for p in description.params if not p.sticky]
     start = {p.name: domain_of(p) for p in params}
     for param in params:
-        word = placed(param.places, device.name, description.wire, before)
+        word = placed(param.places, device.name, description.wire, earlier or Earlier())
         if word is not None:
             start[param.name] = (word,)
     domains, broken = probed(fitting.constraints, start)

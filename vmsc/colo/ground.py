@@ -68,6 +68,7 @@ class Ground:
             occurrences=own.occurrences.copy(),
             sticky={id_: dict(kept) for id_, kept in own.sticky.items()},
             names=dict(own.names),
+            earlier=own.earlier.copy(),
             passed=dict(own.passed),
         )
 
