@@ -948,6 +948,15 @@ def test_a_clock_that_was_set_back_does_not_cost_the_newest(tmp_path: Path) -> N
         assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_a_kept_checkpoint_is_its_owners_alone(tmp_path: Path) -> None:
+    former = os.umask(0o000)
+    try:
+        path = Store(tmp_path / "keep", 1, "s").keep(checkpoint_of(ONE), ground())
+    finally:
+        os.umask(former)
+    assert [oct(p.stat().st_mode & 0o777) for p in (path.parent, path)] == ["0o700", "0o600"]
+
+
 def checkpoint_of(sent: Sent) -> Checkpoint:
     session = Session(ground=ground())
     session.from_primary(REQUEST)

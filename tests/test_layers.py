@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 # From the ground up. A room may import from its own layer and from those above it in this list.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("runtime",),
-    ("source",),
+    ("files", "source"),
     ("diag",),
     ("syntax", "mistakes"),
     ("parse",),

@@ -10,7 +10,8 @@ import pytest
 from commands import run_vmsc
 
 from vmsc.backend import Artifact
-from vmsc.output import OutputError, check_paths, stale, write_artifacts, write_file
+from vmsc.files import write_file
+from vmsc.output import OutputError, check_paths, stale, write_artifacts
 
 SCHEMA = 'device "uart" { lsr: u8 }\n'
 

@@ -200,7 +200,7 @@ def recalled(key: str) -> dict[str, dict[str, bool | int | str]]:
 
 def remember(key: str, values: Mapping[str, Mapping[str, int | str]]) -> None:
     """Keep solved parameters under what they hang on. If that cannot be, nothing is lost."""
-    from vmsc.output import write_file
+    from vmsc.files import write_file
 
     folder = _home() / "solved"
     try:

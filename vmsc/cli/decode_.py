@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from vmsc.cli.faults import leave_in_order
 from vmsc.cli.reading import (
     ROOM,
     Input,
@@ -34,12 +35,13 @@ __all__ = ["command"]
 def _room(path: Path | None) -> Iterator[Room]:
     """The side file, written beside and renamed."""
     from vmsc.document import Room
-    from vmsc.output import beside
+    from vmsc.files import beside
 
     if path is None:
         yield Room()
         return
-    with beside(path) as handle:
+    leave_in_order()
+    with beside(path, private=True) as handle:
 
         def write(data: Buffer) -> int:
             handle.write(data)

@@ -6,6 +6,7 @@ No tracebacks, but: VMSC_TRACEBACK=1 shows the traceback of a fault of vmsc, for
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-__all__ = ["Stop", "guarded", "plain", "stop"]
+__all__ = ["Stop", "guarded", "leave_in_order", "plain", "stop"]
 
 GOOD, WRONG, USAGE = 0, 1, 2
 
@@ -67,6 +68,16 @@ def _known(fault: Exception) -> tuple[int, str] | None:
             return USAGE, f"error: {where}{fault.strerror or fault}"
         case _:
             return None
+
+
+def leave_in_order() -> None:
+    """Let a run that is terminated or loses its terminal end as one that is interrupted does: what
+    it has half written is removed.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda got, _: sys.exit(128 + got))
 
 
 def guarded(run: Callable[[], Any]) -> int:

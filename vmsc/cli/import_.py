@@ -97,10 +97,10 @@ def _write_machine(
     path: Path, data: bytes, schemas: tuple[Path, ...], plugins: tuple[str, ...]
 ) -> None:
     """Solve the parameters of the given schemas and vmsc's own, and say what did not fit."""
+    from vmsc.files import write_file
     from vmsc.learned import learned
     from vmsc.library import LibraryError, open_library
     from vmsc.machine import machine_text
-    from vmsc.output import write_file
     from vmsc.runtime.errors import DecodeError
     from vmsc.solve import solve_stream
     from vmsc.stream.configuration import read_configuration

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vmsc.cli.faults import USAGE, WRONG, plain, stop
+from vmsc.cli.faults import USAGE, WRONG, leave_in_order, plain, stop
 from vmsc.cli.options import plugin_option, schemas_option
 from vmsc.cli.progress import watched
 
@@ -239,7 +239,8 @@ def name_of(file: str) -> str:
 
 
 def save(path: Path, pieces: Iterator[Buffer]) -> int:
-    """Write a file whole or not at all; its size."""
-    from vmsc.output import write_pieces
+    """Write a stream or a checkpoint, whole or not at all; its size."""
+    from vmsc.files import write_pieces
 
-    return write_pieces(path, pieces)
+    leave_in_order()
+    return write_pieces(path, pieces, private=True)

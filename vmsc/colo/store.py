@@ -15,8 +15,8 @@ from vmsc.arriving import payload_in
 from vmsc.colo.checkpoint import Checkpoint, Taken
 from vmsc.colo.ground import RAM, Ground
 from vmsc.entry import Entry
+from vmsc.files import write_pieces
 from vmsc.framing import Long, framed
-from vmsc.output import write_pieces
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.context import Context, Setting
 from vmsc.stream.events import MESSAGES, VMSTATE_SIZE, Message, Pages, Section
@@ -34,7 +34,7 @@ class Store:
     def __init__(self, folder: Path, last: int, session: str) -> None:
         """Raises OSError if the folder cannot be had, or written to."""
         self._folder, self._last, self._session = folder, last, session
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
         for left in folder.glob(f".{_PATTERN}.*"):
@@ -45,7 +45,7 @@ class Store:
         EncodeError.
         """
         path = self._folder / f"checkpoint-{self._session}-{checkpoint.epoch:08}.vmsf"
-        write_pieces(path, stored(checkpoint, ground), durable=True)
+        write_pieces(path, stored(checkpoint, ground), durable=True, private=True)
         # A clock that was set back makes this one's name no later than those before it.
         others = sorted(other for other in self._folder.glob(_PATTERN) if other != path)
         for old in others[: len(others) + 1 - self._last]:
