@@ -34,7 +34,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "comment": (b"// nothing\n", "[empty-file]"),
     "latin": (b"struct A { a: u8 } // caf\xe9", "[encoding]"),
     "binary": (bytes(range(256)) * 64, "[encoding]"),
-    "nul": (b"struct A { a: u8 }\0", "unexpected character"),
+    "nul": (b"struct A { a: u8 }\0", "U+0000 (NUL)"),
     "big": (b"// " + b"x" * (10 << 20), "[too-large]"),
     "big_and_right": (b"struct A { a: u8 }\n" * 600_000, "[too-large]"),
     "brackets": (b"struct A { a: bytes[" + b"(" * 100_000, "[too-deep]"),

@@ -1,14 +1,27 @@
-"""Mistakes: what a syntax error says. Knows the grammar's terminals by name, and no parser."""
+"""Mistakes: what a syntax error says. Knows the grammar's terminals by name, and no parser.
+
+A control character has no place in a schema, not even in a comment: editors, terminals and other
+languages' parsers would see other lines, or another order of words, than vmsc does.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Set
 
 from vmsc.diag import Note, Report
-from vmsc.source import Span
+from vmsc.source import Source, Span
 
-__all__ = ["report_character", "report_end", "report_token"]
+__all__ = ["report_character", "report_control", "report_end", "report_token"]
+
+# All but tab, LF and CR LF: ASCII's and Latin-1's controls, and Unicode's line and paragraph
+# separators and bidirectional embeddings, overrides and isolates (UAX #9).
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|\r(?!\n)")
+_CONTROL_NAMES = {
+    "\0": "NUL", "\a": "bell", "\b": "backspace", "\v": "vertical tab", "\f": "form feed",
+    "\r": "carriage return", "\x1b": "escape", "\x7f": "delete", "\x85": "next line",
+}  # fmt: skip
 
 _SPOKEN = {
     "NAME": "a name",
@@ -140,7 +153,22 @@ def report_character(char: str, behind: str, span: Span, report: Report) -> None
     if char == '"':
         control = '"' in behind
         message = "a string that does not end on its line"
-        report.error("syntax", "a control character in a string" if control else message, span)
+        report.error("syntax", "a tab in a string" if control else message, span)
         return
     notes = [Note(_HABITS[char], span)] if char in _HABITS else []
     report.error("syntax", f"unexpected character {char!r}", span, *notes)
+
+
+def report_control(source: Source, report: Report) -> bool:
+    """Whether the text holds a control character; the first is reported."""
+    found = _CONTROL.search(source.text)
+    if found is None:
+        return False
+    char, start = found[0], found.start()
+    name = _CONTROL_NAMES.get(char) or unicodedata.name(char, "control character").lower()
+    message = f"the character U+{ord(char):04X} ({name}); of control characters only tabs and line "
+    message += "ends (LF, CR LF) are allowed"
+    line = source.text.count("\n", 0, start) + 1
+    span = Span(source, line, start - source.text.rfind("\n", 0, start))
+    report.error("control-character", message, span)
+    return True

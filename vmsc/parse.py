@@ -18,7 +18,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 from vmsc import syntax as s
 from vmsc.diag import Report
-from vmsc.mistakes import report_character, report_end, report_token
+from vmsc.mistakes import report_character, report_control, report_end, report_token
 from vmsc.source import Source, Span
 
 __all__ = ["MAX_DEPTH", "MAX_SIZE", "parse"]
@@ -419,11 +419,11 @@ def _head(text: str) -> tuple[str, str]:
         return "", text
     start, end = found.span(1)
     blank = re.sub(r"[^\n]", " ", found[1])
-    return "\n".join(map(_doc, found[1].splitlines())), text[:start] + blank + text[end:]
+    return "\n".join(map(_doc, found[1].split("\n")[:-1])), text[:start] + blank + text[end:]
 
 
 _WORD = re.compile(
-    r'(?P<skip>//[^\n]*|[ \t\r\n\f]+)|(?P<operand>"[^"\n]*"|`?\w+`?|[)\]}])|(?P<other>.)', re.DOTALL
+    r'(?P<skip>//[^\n]*|[ \t\r\n]+)|(?P<operand>"[^"\n]*"|`?\w+`?|[)\]}])|(?P<other>.)', re.DOTALL
 )
 
 
@@ -471,6 +471,8 @@ def parse(source: Source, report: Report) -> s.File | None:
     if len(source.text) > MAX_SIZE:
         size = f"{len(source.text)} characters; the limit is {MAX_SIZE}"
         report.error("too-large", f"the file has {size}: split it", Span.whole(source))
+        return None
+    if report_control(source, report):
         return None
     doc, text = _head(source.text)
     deep = _too_deep(source)

@@ -15,8 +15,8 @@ from vmsc import ir
 from vmsc.runtime.peeks import PEEKS
 
 __all__ = [
-    "Code", "Names", "attribute", "condition", "expression", "keyword_name", "param_name", "snake",
-    "struct_code", "wrapped",
+    "Code", "Names", "attribute", "comment", "condition", "docstring", "expression",
+    "keyword_name", "param_name", "snake", "struct_code", "wrapped",
 ]  # fmt: skip
 
 _INDENT = "    "
@@ -61,6 +61,24 @@ def snake(name: str) -> str:
     """A function's part of the name of class `name`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     return spaced.lower()
+
+
+def _escaped(text: str) -> str:
+    """The text with an escape for what is neither printable nor a tab."""
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+
+
+def docstring(text: str) -> list[str]:
+    """The lines of a literal that holds the text, whatever that is."""
+    lines = text.strip().replace("\\", "\\\\").replace('"', '\\"').split("\n")
+    # Quotes need no escape in front of anything but another quote and the literal's end.
+    lines = [re.sub(r'\\"(?!\\"|$)', '"', _escaped(line)) for line in lines]
+    return [f'"""{lines[0]}"""'] if len(lines) == 1 else [f'"""{lines[0]}', *lines[1:], '"""']
+
+
+def comment(text: str) -> list[str]:
+    """The text as comments for documentation."""
+    return [f"#: {_escaped(line)}".rstrip() for line in text.split("\n")] if text else []
 
 
 @dataclass

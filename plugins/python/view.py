@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from vmsc import ir, plan
 from vmsc.backend import BackendError, PythonName
 
-from .code import attribute, keyword_name, snake
+from .code import attribute, comment, docstring, keyword_name, snake
 from .consts import Consts
 from .functions import codec_lines, inner_functions, public_functions
 from .linking import Linker, step_names, versioned
@@ -142,13 +142,6 @@ class _Module:
         return name
 
 
-def _doc_lines(text: str) -> list[str]:
-    safe = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').strip()
-    if safe.endswith('"'):
-        safe = safe[:-1] + '\\"'
-    return safe.split("\n")
-
-
 def _after_break(one: plan.Plan) -> frozenset[str]:
     """In a loop, the fields that its last round may lack."""
 
@@ -188,7 +181,7 @@ def _class_view(one: plan.Plan, module: _Module) -> ClassView:
         kind += " | None" if optional[index] else ""
         name = attribute(member.name)
         trailing = all(optional[index:])  # msgspec wants fields with a default at the end
-        fields += [f"#: {line}".rstrip() for line in member.doc.split("\n") if member.doc]
+        fields += comment(member.doc)
         if name != member.name:
             default = "default=None, " if trailing else ""
             fields.append(f"{name}: {kind} = _field({default}name={member.name!r})")
@@ -196,7 +189,7 @@ def _class_view(one: plan.Plan, module: _Module) -> ClassView:
             fields.append(f"{name}: {kind}" + (" = None" if trailing else ""))
     if versioned(one):
         fields.append(f'version_: int = _field(default={one.version}, name="@version")')
-    return ClassView(one.name, _doc_lines(one.doc or _plain_doc(one)), fields)
+    return ClassView(one.name, docstring(one.doc or _plain_doc(one)), fields)
 
 
 def _plain_doc(one: plan.Plan) -> str:
