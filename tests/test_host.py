@@ -45,6 +45,13 @@ def schema(tmp_path: Path) -> Path:
     return path
 
 
+def line_of(text: str, path: str) -> int:
+    """The number of the one line that holds the text."""
+    lines = Path(path).read_text().splitlines()
+    (number,) = (n for n, line in enumerate(lines, 1) if text in line)
+    return number
+
+
 def refused(*named: str) -> str:
     """What load_host says as it refuses these plugins."""
     with pytest.raises(PluginError) as caught:
@@ -235,7 +242,10 @@ def test_a_module_whose_name_begins_like_a_hook_is_none(plugin: Write) -> None:
 
 def test_a_hook_that_raises_is_named(plugin: Write) -> None:
     path = plugin("raising", "@hook\ndef vmsc_types():\n    raise ValueError('my own')")
-    assert refused(path) == "plugin 'raising': vmsc_types raised ValueError: my own"
+    line = line_of("raise ", path)
+    assert (
+        refused(path) == f"plugin 'raising': vmsc_types raised ValueError: my own ({path}:{line})"
+    )
 
 
 @pytest.mark.parametrize("given", ["None", "5"])
@@ -313,7 +323,8 @@ def test_a_backend_that_raises_is_named_with_exit_2(plugin: Write, schema: Path)
     done = run_vmsc("compile", schema, "-p", path, "--backend", "mine", "-o", schema.parent / "out")
     assert done.status == 2
     message = "plugin 'failing': its backend 'mine' raised IndexError: list index out of range"
-    assert done.err == f"vmsc: error: {message}\n"
+    line = line_of("return [1][2]", path)
+    assert done.err == f"vmsc: error: {message} ({path}:{line})\n"
     assert not (schema.parent / "out").exists()
 
 
@@ -328,7 +339,27 @@ def test_a_check_that_raises_is_named_with_exit_2(plugin: Write, schema: Path) -
     done = run_vmsc("check", schema, "-p", path)
     assert done.status == 2
     message = "plugin 'checking': its check 'strict' raised KeyError: 'lost'"
-    assert done.err == f"vmsc: error: {message}\n"
+    line = line_of("raise ", path)
+    assert done.err == f"vmsc: error: {message} ({path}:{line})\n"
+    traced = run_vmsc("check", schema, "-p", path, VMSC_TRACEBACK="1")
+    assert traced.status == 2 and "Traceback" in traced.err and 'KeyError("lost")' in traced.err
+
+
+def test_a_check_that_reports_without_a_place_is_named_with_its_line(
+    plugin: Write, schema: Path
+) -> None:
+    path = plugin("placeless", """
+    def run(schema, report):
+        report.error("lost", "somewhere", None)
+    @hook
+    def vmsc_checks():
+        return [Check("strict", "a test", ("lost",), run)]
+    """)  # fmt: skip
+    done = run_vmsc("check", schema, "-p", path)
+    assert done.status == 2
+    message = "its check 'strict' raised TypeError: 'lost' is reported at None, not at a Span"
+    line = line_of("report.error", path)
+    assert done.err == f"vmsc: error: plugin 'placeless': {message} ({path}:{line})\n"
 
 
 def test_what_a_check_reports_is_the_users_to_mend(plugin: Write, schema: Path) -> None:
@@ -370,4 +401,4 @@ def test_an_unknown_backend_is_a_usage_error_that_lists_those_there_are(schema: 
 def test_an_unknown_option_is_a_usage_error_that_lists_those_there_are(schema: Path) -> None:
     done = run_vmsc("compile", schema, "--backend", "docs", "--option", "font=big")
     assert done.status == 2
-    assert "backend 'docs' has no option 'font'; it has: title" in done.err
+    assert "backend 'docs' has no option 'font'; there are: title" in done.err

@@ -45,10 +45,19 @@ class Report:
     compared: int = 0
 
     def error(self, code: str, message: str, span: Span, *notes: Note) -> None:
-        self.found.append(Diagnostic(code, message, span, notes))
+        self._add(Diagnostic(code, message, span, notes))
 
     def warning(self, code: str, message: str, span: Span, *notes: Note) -> None:
-        self.found.append(Diagnostic(code, message, span, notes, "warning"))
+        self._add(Diagnostic(code, message, span, notes, "warning"))
+
+    def _add(self, one: Diagnostic) -> None:
+        """Raises TypeError for what has no place: a plugin's check may be written without types,
+        and is to learn it where it reports, not where the report is shown.
+        """
+        for place in (one, *one.notes):
+            if not isinstance(place.span, Span):
+                raise TypeError(f"'{one.code}' is reported at {place.span!r}, not at a Span")
+        self.found.append(one)
 
     @property
     def failed(self) -> bool:

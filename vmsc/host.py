@@ -10,6 +10,7 @@ import importlib.util
 import keyword
 import re
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -37,6 +38,8 @@ __all__ = ["Host", "Plugin", "PluginError", "load_host"]
 GROUP = "vmsc.plugins"
 
 _T = TypeVar("_T")
+
+_HOME = Path(__file__).resolve().parent
 
 
 class PluginError(Exception):
@@ -73,7 +76,7 @@ class Host:
             raise
         except Exception as fault:
             giver = self.givers.get((kind, name), "?")
-            raised = f"{type(fault).__name__}: {fault}"
+            raised = f"{type(fault).__name__}: {fault} ({_place(fault)})"
             message = f"plugin '{giver}': its {kind} '{name}' raised {raised}"
             raise PluginError(message) from fault
 
@@ -86,6 +89,14 @@ _HOOKS: dict[str, tuple[str, type]] = {
     "vmsc_checks": ("check", Check),
     "vmsc_importers": ("importer", Importer),
 }
+
+
+def _place(fault: Exception) -> str:
+    """The plugin's line: the last of the traceback that is not vmsc's own, where it calls us."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    theirs = [f for f in frames if not Path(f.filename).is_relative_to(_HOME)]
+    last = (theirs or frames)[-1]
+    return f"{last.filename}:{last.lineno}"
 
 
 def _is_name(text: str) -> bool:
@@ -260,7 +271,8 @@ def _ask(call: Any, hook: str, record: type[Any]) -> list[Any]:
     try:
         given = list(call.function())
     except Exception as fault:
-        message = f"plugin '{plugin}': {hook} raised {type(fault).__name__}: {fault}"
+        raised = f"{type(fault).__name__}: {fault} ({_place(fault)})"
+        message = f"plugin '{plugin}': {hook} raised {raised}"
         raise PluginError(message) from fault
     for each in given:
         if not isinstance(each, record):
