@@ -190,12 +190,17 @@ def test_a_wrong_document_is_one_error_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_encode_takes_the_options_that_decode_took(file: Path, tmp_path: Path) -> None:
+def test_encode_takes_the_parameters_that_decode_took(file: Path, tmp_path: Path) -> None:
     options: list[str | Path] = ["--machine", MACHINE, "--param", "piix4_pm:ram_slots=0"]
-    options += ["--target", "x86_64", "--resync", "--hold", "5000"]
-    text = vmsc("decode", file, *options).stdout
+    options += ["--target", "x86_64"]
+    text = vmsc("decode", file, *options, "--resync", "--hold", "5000").stdout
     vmsc("encode", "-", *options, "-o", tmp_path / "out", stdin=text)
     assert (tmp_path / "out").read_bytes() == file.read_bytes()
+    for option in (
+        ["--resync"],
+        ["--hold", "5"],
+    ):
+        vmsc("encode", "-", *option, "-o", tmp_path / "out", stdin=text, status=2)
 
 
 def test_what_encode_is_given_counts_before_the_document(file: Path, tmp_path: Path) -> None:
@@ -254,10 +259,54 @@ def test_a_cache_that_cannot_be_written_does_no_harm(file: Path, tmp_path: Path)
 
 
 def test_help_is_there_for_every_command() -> None:
-    names = vmsc("--help").stdout.decode().split("Commands:")[1].split("\n")
-    for name in (line.split()[0] for line in names if line.startswith("  ")):
-        if not name.startswith("-"):
-            assert b"Usage" in vmsc(name, "--help").stdout
+    groups = vmsc("--help").stdout.decode().split("Schemas:")[1].split("\n")
+    names = [line.split()[0] for line in groups if line.startswith("  ")]
+    assert {"check", "dump", "info", "guard", "plugins"} <= set(names)
+    for name in names:
+        assert b"Usage" in vmsc(name, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (["inf"], "vmsc: error: no command 'inf'; did you mean 'info'?\n"),
+        (["info", "--jsno", "x"], "--json"),
+        (["compile", "--backend", "pyton", "."], "no backend 'pyton'; did you mean 'python'?"),
+        (["import", "strem", "x", "-o", "y"], "no importer 'strem'; did you mean 'stream'?"),
+        ([], "Schemas:"),
+    ],
+)
+def test_a_usage_error_suggests_the_nearest(call: list[str], wanted: str) -> None:
+    assert wanted in vmsc(*call, status=2).stderr.decode()
+
+
+def test_a_section_pattern_that_fits_nothing_is_said(file: Path) -> None:
+    given = ("decode", file, "--machine", MACHINE, "--section", "port92", "--section", "prot*")
+    done = vmsc(*given, status=1)
+    assert "no section fits 'prot*' (`vmsc info " in done.stderr.decode()
+    assert [part["name"] for part in json.loads(done.stdout)["parts"]] == ["port92"]
+
+
+def test_standard_streams_that_are_closed_are_no_fault(file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "framed"
+    calls = [f"info {file}", f"decode {file}", f"verify {file}", f"frame {file} -o {out}"]
+    for call in calls:
+        line = f"{VMSC} {call} --machine {MACHINE} >&- 2>&- <&-"
+        assert subprocess.run(["sh", "-c", line], timeout=120).returncode == 0, call
+    assert vmsc("unframe", out, "-o", tmp_path / "again").returncode == 0
+    assert (tmp_path / "again").read_bytes() == state("minimal")  # nothing was printed into it
+
+
+def test_dump_shows_what_the_compiler_makes_of_a_schema(tmp_path: Path) -> None:
+    (tmp_path / "pair.vmsd").write_text('use std.pci\ndevice "pair" { a: u8; b: u16 when a > 1 }')
+    assert vmsc("dump", "ir", "pair.vmsd", folder=tmp_path).stdout.decode() == (
+        'device pair:Pair as "pair" version 1 minimum 1\n    a: u8\n    b: u16 when a > 1\n'
+    )
+    plan = vmsc("dump", "plan", "pair.vmsd", folder=tmp_path).stdout.decode().splitlines()
+    assert plan[1:] == [
+        "    size computed 1..3", "    run 1 bytes big", "        +0 a: u8",
+        "    gate a > 1: b", "        run 2 bytes big", "            +0 b: u16",
+    ]  # fmt: skip
 
 
 def test_size_says_how_each_length_is_known_and_what_it_hangs_on(tmp_path: Path) -> None:

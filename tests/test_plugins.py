@@ -486,7 +486,7 @@ def test_the_package_and_the_file_are_the_same_codecs() -> None:
 
 USE = """
 import sys
-from build import usb_redir
+from generated import usb_redir
 ids = usb_redir.UsbRedirIdQueue([1, 2])
 data = usb_redir.encode_usb_redir_id_queue(ids)
 assert data.hex() == "0000000200000000000000010000000000000002", data.hex()

@@ -54,9 +54,9 @@ class Report:
         """Raises TypeError for what has no place: a plugin's check may be written without types,
         and is to learn it where it reports, not where the report is shown.
         """
-        for place in (one, *one.notes):
-            if not isinstance(place.span, Span):
-                raise TypeError(f"'{one.code}' is reported at {place.span!r}, not at a Span")
+        for span in (one.span, *(note.span for note in one.notes)):
+            if not isinstance(span, Span):
+                raise TypeError(f"'{one.code}' is reported at {span!r}, not at a Span")
         self.found.append(one)
 
     @property

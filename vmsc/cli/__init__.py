@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -11,21 +12,31 @@ from vmsc import __version__
 
 __all__ = ["main"]
 
-# name -> (module, help): the help stands here so that `vmsc --help` loads none of them.
-_COMMANDS = {
-    "check": "Parse, resolve and check schemas.",
-    "compile": "Write codecs (or what another backend makes) for schemas.",
-    "size": "Show each description's size class, parameters and limits.",
-    "import": "Write descriptions from another source.",
-    "info": "List a stream's sections, one line each.",
-    "decode": "Write a stream's device state as JSON.",
-    "encode": "Write the stream that a JSON came from.",
-    "verify": "Decode every section to its end and check every law.",
-    "frame": "Write a stream as one framed checkpoint.",
-    "unframe": "Write a framed checkpoint as the stream that it was.",
-    "guard": "Let a COLO secondary have whole, proven checkpoints, or none.",
-    "plugins": "List plugins and what they add.",
+# Group -> command -> help: it stands here so that `vmsc --help` loads no command.
+_GROUPS = {
+    "Schemas": {
+        "check": "Parse, resolve and check schemas.",
+        "compile": "Write codecs (or what another backend makes) for schemas.",
+        "size": "Show each description's size class, parameters and limits.",
+        "dump": "Show what the compiler makes of schemas: its ir or its plan.",
+        "import": "Write descriptions from another source.",
+    },
+    "Streams": {
+        "info": "List a stream's sections, one line each.",
+        "decode": "Write a stream's device state as JSON.",
+        "encode": "Write the stream that a JSON came from.",
+        "verify": "Decode every section to its end and check every law.",
+        "frame": "Write a stream as one framed checkpoint.",
+        "unframe": "Write a framed checkpoint as the stream that it was.",
+    },
+    "The guard": {
+        "guard": "Let a COLO secondary have whole, proven checkpoints, or none.",
+    },
+    "vmsc itself": {
+        "plugins": "List plugins and what they add.",
+    },
 }
+_COMMANDS = {name: text for group in _GROUPS.values() for name, text in group.items()}
 
 
 class _Lazy(click.Group):
@@ -33,6 +44,15 @@ class _Lazy(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            from vmsc.cli.options import nearest
+
+            ctx.fail(f"no command '{args[0]}'{nearest(args[0], _COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
@@ -43,8 +63,10 @@ class _Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        width = max(map(len, _COMMANDS))
+        for title, commands in _GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
 
 
 @click.group(
@@ -65,4 +87,16 @@ def main() -> None:
     """Run the command line; errors become one message and an exit status."""
     from vmsc.cli.faults import guarded
 
-    sys.exit(guarded(lambda: cli.main(standalone_mode=False)))
+    sys.exit(guarded(_run))
+
+
+def _run() -> object:
+    """What `cli.main` does, without its own view of errors: there, a reader that went away
+    (`| head`) is exit 1.
+    """
+    if asked := os.environ.get("_VMSC_COMPLETE"):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "vmsc", "_VMSC_COMPLETE", asked)
+    with cli.make_context("vmsc", sys.argv[1:]) as context:
+        return cli.invoke(context)

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from vmsc.cli.faults import stop
-from vmsc.cli.options import pairs, paths_argument, plugin_option, schemas_option, settle
+from vmsc.cli.options import (
+    nearest,
+    pairs,
+    paths_argument,
+    plugin_option,
+    schemas_option,
+    settle,
+)
 
 __all__ = ["command"]
 
@@ -42,14 +49,14 @@ def command(
     host = load_host(plugins)
     chosen = host.backends.get(backend)
     if chosen is None:
-        there = ", ".join(sorted(host.backends))
-        raise click.UsageError(f"no backend '{backend}'; there are: {there}")
+        raise click.UsageError(f"no backend '{backend}'{nearest(backend, host.backends)}")
     given = pairs(options, "--option")
     known = {o.name for o in chosen.options}
     for name in given:
         if name not in known:
-            there = ", ".join(sorted(known)) or "none"
-            raise click.UsageError(f"backend '{backend}' has no option '{name}'; it has: {there}")
+            raise click.UsageError(
+                f"backend '{backend}' has no option '{name}'{nearest(name, known)}"
+            )
     report = Report()
     compiled = compile_paths(paths, host, report, schemas)
     artifacts = generate(compiled, chosen, host, report, given) if compiled else []

@@ -12,11 +12,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.faults import leave_in_order
+from vmsc.cli.faults import leave_in_order, stop
 from vmsc.cli.reading import (
     ROOM,
     Input,
     file_argument,
+    name_of,
     opened,
     reading_options,
     refuse,
@@ -50,16 +51,15 @@ def _room(path: Path | None) -> Iterator[Room]:
         yield Room(write=write)
 
 
-def _wanted(entry: Entry, globs: tuple[str, ...]) -> bool:
+def _fitting(entry: Entry, globs: tuple[str, ...]) -> set[str]:
+    """Those of the patterns that fit the entry's name, with or without the device's path."""
     from vmsc.stream.events import Pages, Section
 
-    if not globs:
-        return True
     event = entry.event
     if not isinstance(event, Section | Pages):
-        return False
+        return set()
     names = (event.name, event.name.rsplit("/", 1)[-1])
-    return any(fnmatch.fnmatchcase(name, glob) for name in names for glob in globs)
+    return {glob for glob in globs if any(fnmatch.fnmatchcase(name, glob) for name in names)}
 
 
 @click.command("decode")
@@ -81,12 +81,20 @@ def command(file: str, globs: tuple[str, ...], ram_to: Path | None, **options: A
         entries = opened(given, room=None if ram_to is None else ROOM)
         head = list(itertools.islice(entries, 1))
         with _room(ram_to) as room:
-            _write(sys.stdout.buffer, itertools.chain(head, entries), globs, room)
+            useless = _write(sys.stdout.buffer, itertools.chain(head, entries), globs, room)
     report_gaps(given)
+    if useless:
+        shown = ", ".join(f"'{glob}'" for glob in useless)
+        source = name_of(file)
+        stop(f"{source}: error: no section fits {shown} (`vmsc info {file}` lists their names)")
 
 
-def _write(out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], room: Room) -> None:
-    """The document, a part at a time; one that an error cuts short says so and is still JSON."""
+def _write(
+    out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], room: Room
+) -> list[str]:
+    """The document, a part at a time; one that an error cuts short says so and is still JSON.
+    Returns those of the patterns that no section fits.
+    """
     import msgspec
 
     from vmsc.document import FORMAT, to_part
@@ -94,9 +102,12 @@ def _write(out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], roo
     head = f'{{"vmsc-stream": {FORMAT}, ' + ('"partial": true, ' if globs else "") + '"parts": ['
     out.write(head.encode())
     between = b"\n"
+    useful: set[str] = set()
     try:
         for entry in entries:
-            if _wanted(entry, globs):
+            fitting = _fitting(entry, globs)
+            useful |= fitting
+            if fitting or not globs:
                 if (part := to_part(entry, room)) is None:
                     continue
                 text = msgspec.json.encode(part)
@@ -107,3 +118,4 @@ def _write(out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], roo
         out.flush()
         raise
     out.write(b"\n]}\n")
+    return [glob for glob in globs if glob not in useful]

@@ -15,9 +15,9 @@ from vmsc.cli.reading import (
     name_of,
     output_option,
     read_input,
-    reading_options,
     refuse,
     save,
+    sources_options,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _room(path: Path | None) -> Room:
 @output_option
 @click.option("--ram-from", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               metavar="FILE", help="The side file that `decode --ram-to` wrote.")  # fmt: skip
-@reading_options
+@sources_options
 def command(file: str, output: Path, ram_from: Path | None, **options: Any) -> None:
     """Write the stream that JSON says (- is standard input).
 

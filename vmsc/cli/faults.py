@@ -1,6 +1,6 @@
 """How a run ends: what the user can mend exits 1; usage, or a fault of vmsc or a plugin, exits 2.
 
-No tracebacks, but: VMSC_TRACEBACK=1 shows the traceback of a fault of vmsc, for a report of it.
+No tracebacks, but: VMSC_TRACEBACK=1 shows that of a fault of vmsc or of a plugin, to report it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,23 @@ def _say(message: str) -> None:
     click.echo(f"vmsc: {message}", err=True)
 
 
+def _trace() -> None:
+    """The traceback of the fault at hand, where it was asked for."""
+    if os.environ.get("VMSC_TRACEBACK"):
+        traceback.print_exc()
+
+
+def _is_plugins(fault: Exception) -> bool:
+    from vmsc.host import PluginError
+
+    return isinstance(fault, PluginError)
+
+
+def _sentence(text: str) -> str:
+    """A message of click's in the form of ours: "No such option '-x'." -> "no such option '-x'"."""
+    return text[:1].lower() + text[1:].removesuffix(".")
+
+
 def _known(fault: Exception) -> tuple[int, str] | None:
     """The status and message of an error that a user can mend."""
     from vmsc.host import PluginError
@@ -55,8 +72,7 @@ def _known(fault: Exception) -> tuple[int, str] | None:
         case Stop(status=status, message=message):
             return status, message
         case click.UsageError():
-            context = f"{fault.ctx.get_usage()}\n" if fault.ctx else ""
-            return USAGE, f"{context}error: {fault.format_message()}"
+            return USAGE, f"error: {_sentence(fault.format_message())}"
         case click.ClickException():
             return USAGE, f"error: {fault.format_message()}"
         case FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
@@ -80,12 +96,29 @@ def leave_in_order() -> None:
             signal.signal(number, lambda got, _: sys.exit(128 + got))
 
 
+def _open_standard_streams() -> None:
+    """A standard stream that is closed becomes the null device: else the next file to be opened
+    would take its number, and what is printed would end up in there.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+
+
 def guarded(run: Callable[[], Any]) -> int:
     """Run, and turn whatever comes out into an exit status."""
+    _open_standard_streams()
     try:
         result = run()
+        sys.stdout.flush()  # what cannot be written is to be known here, and not at the very end
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except click.exceptions.NoArgsIsHelpError as fault:
+        click.echo(fault.format_message(), err=True)
+        return USAGE
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         return 130
@@ -97,11 +130,14 @@ def guarded(run: Callable[[], Any]) -> int:
         known = _known(fault)
         if known is not None:
             status, message = known
+            if isinstance(fault, click.UsageError) and fault.ctx:
+                click.echo(fault.ctx.get_usage(), err=True)
+            if _is_plugins(fault):
+                _trace()
             if message:
                 _say(message)
             return status
-        if os.environ.get("VMSC_TRACEBACK"):
-            traceback.print_exc()
+        _trace()
         _say(f"error: a fault of vmsc: {type(fault).__name__}: {fault} (VMSC_TRACEBACK=1: where)")
         return USAGE
     return result if isinstance(result, int) else GOOD

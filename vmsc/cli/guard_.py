@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from vmsc.cli.faults import USAGE, stop
-from vmsc.cli.reading import Input, library_of, sources_options
+from vmsc.cli.reading import Input, hold_option, library_of, sources_options
 
 if TYPE_CHECKING:
     from vmsc.colo.options import Options
@@ -88,7 +88,7 @@ _OPTIONS = (
 def _options(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_OPTIONS):
         function = option(function)
-    return sources_options(function)
+    return sources_options(hold_option(function))
 
 
 def _loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmsc.cli.faults import stop
-from vmsc.cli.options import pairs, plugin_option, schemas_option
+from vmsc.cli.options import nearest, pairs, plugin_option, schemas_option
 from vmsc.cli.reading import file_argument, read_input
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def command(
 
     host = load_host(plugins)
     if name not in host.importers:
-        there = ", ".join(sorted(host.importers))
-        raise click.UsageError(f"no importer '{name}'; there are: {there}")
+        raise click.UsageError(f"no importer '{name}'{nearest(name, host.importers)}")
     if machine is not None and name != MACHINE_OF:
         raise click.UsageError(f"--machine goes with `import {MACHINE_OF}`")
     given = pairs(options, "--option")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +11,10 @@ import click
 from vmsc.cli.faults import WRONG, Stop
 from vmsc.diag import Report, as_json, as_text
 
-__all__ = ["format_option", "paths_argument", "plugin_option", "schemas_option", "show", "settle"]
+__all__ = [
+    "format_option", "nearest", "paths_argument", "plugin_option", "schemas_option", "settle",
+    "show",
+]  # fmt: skip
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -58,6 +61,17 @@ def settle(report: Report, form: str = "text") -> None:
     show(report, form)
     if report.failed:
         raise Stop(WRONG)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What a usage error says after a name that is not known: the nearest that is, or all."""
+    import difflib
+
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; there are: {', '.join(names)}" if names else "; there are none"
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:

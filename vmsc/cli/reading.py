@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from vmsc.runtime.codec import Buffer
 
 __all__ = [
-    "ROOM", "Input", "all_taken", "beginning", "file_argument", "library_of", "name_of", "opened",
+    "ROOM", "Input", "all_taken", "beginning", "file_argument", "hold_option", "library_of",
+    "name_of", "opened",
     "output_option", "pieces", "read_input", "reading_options", "refuse", "report_gaps", "save",
     "sources_options",
 ]  # fmt: skip
@@ -60,7 +61,7 @@ _resync_option = click.option(
     "--resync", is_flag=True,
     help="Where FILE cannot be read, go on at the next footer or section header, and say so.",
 )  # fmt: skip
-_hold_option = click.option(
+hold_option = click.option(
     "--hold", type=click.IntRange(0), default=64 << 20, metavar="BYTES", show_default=True,
     help="Of a pipe, hold so much until its JSON description tells the parameters.",
 )  # fmt: skip
@@ -85,19 +86,22 @@ class Input:
 
 
 def sources_options(function: _F) -> _F:
-    """-s, -p, --param, --machine, --target and --hold: where schemas and parameters come from."""
+    """-s, -p, --param, --machine and --target: where schemas and parameters come from."""
     options = (
-        _hold_option, _target_option, _machine_option, _param_option, plugin_option,
+        _target_option,
+        _machine_option,
+        _param_option,
+        plugin_option,
         schemas_option,
-    )  # fmt: skip
+    )
     for option in options:
         function = option(function)
     return function
 
 
 def reading_options(function: _F) -> _F:
-    """Those of `sources_options`, and --resync."""
-    return sources_options(_resync_option(function))
+    """Those of `sources_options`, and --hold and --resync: what every reader of a stream takes."""
+    return sources_options(hold_option(_resync_option(function)))
 
 
 def read_input(file: str) -> Buffer:
