@@ -32,7 +32,7 @@ class Recorded:
 
 def _first(stream: bytes) -> int:
     """Where the first migration ends: after the JSON description."""
-    found = re.search(rb'\x00\x06(....)\{"page_size"', stream, re.DOTALL)
+    found = re.search(rb'\x00\x06(....)\{"(page_size|configuration)"', stream, re.DOTALL)
     assert found is not None
     return found.end(1) + int.from_bytes(found[1], "big")
 

@@ -54,7 +54,7 @@ def test_a_section_without_a_description_says_what_to_give() -> None:
         ("bad-length", "0 or 16 bytes of postcopy-advise", PLAIN[:8] + b"\x08\0\3\0\4"),
         ("unknown-message", "message 0 to 6 expected, found 7", COLO[:1160] + b"\0\0\0\7"),
         ("limit", "over the limit 1024", PLAIN[:9] + b"\xff\xff\xff\xff"),
-        ("limit", "over the limit 268435456", PLAIN[:1274] + b"\x7f\xff\xff\xff"),
+        ("limit", "over the limit 67108864", PLAIN[:1274] + b"\x7f\xff\xff\xff"),
     ],
 )
 def test_what_no_stream_holds_is_refused(code: str, message: str, stream: bytes) -> None:

@@ -15,16 +15,9 @@ from vmsc.cache import recalled, remember
 from vmsc.library import Library
 from vmsc.machine import Machine, SectionParams, Settings, Value, load_machine, parse_given
 from vmsc.runtime.codec import Buffer, Param
+from vmsc.stream.vmdesc_search import find_vmdesc, recorded
 from vmsc.targets import target_of
-from vmsc.vmdesc import (
-    Vmdesc,
-    VmdescError,
-    find_vmdesc,
-    read_device,
-    read_vmdesc,
-    recorded_page_size,
-    recorded_sizes,
-)
+from vmsc.vmdesc import Vmdesc, VmdescError, read_device, read_vmdesc
 
 __all__ = ["StreamAnswers", "open_answers"]
 
@@ -41,7 +34,6 @@ class StreamAnswers:
     target: str = ""  # as it was given, or as the machine file's machine type tells
     complete: bool = True
     parsed: Vmdesc | None = None
-    sizes: dict[tuple[str, int], list[int]] | None = None
     solved: dict[tuple[str, int, int], Settings] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
@@ -61,7 +53,8 @@ class StreamAnswers:
 
     @property
     def page_size(self) -> int | None:
-        return None if self.text is None else recorded_page_size(self.text)
+        known = None if self.text is None else recorded(self.text)
+        return None if known is None else known.page_size
 
     @property
     def given(self) -> bool:
@@ -119,9 +112,8 @@ class StreamAnswers:
         """The payload's length as the description has it, for a section that no schema
         describes.
         """
-        if self.sizes is None:
-            self.sizes = {} if self.text is None else recorded_sizes(self.text)
-        same = self.sizes.get((name, instance))
+        known = None if self.text is None else recorded(self.text)
+        same = None if known is None else known.sizes.get((name, instance))
         return same[occurrence % len(same)] if same else None
 
 

@@ -9,7 +9,6 @@ Law: the entries are those of the same bytes in a file, however they are cut.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 
 from vmsc.answers import StreamAnswers
@@ -21,46 +20,11 @@ from vmsc.runtime.errors import DecodeError, ParamError
 from vmsc.stream.events import Pages, Section
 from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Measure, State
-from vmsc.vmdesc import MAX_SIZE, VmdescError, read_vmdesc
+from vmsc.stream.vmdesc_search import DescriptionWatch
 
 __all__ = ["HOLD", "Arrivals", "arriving", "entry_of", "payload_in"]
 
 HOLD = 64 << 20  # bytes
-
-_START = re.compile(rb'\x00\x06(....)\{\s{0,8}"page_size"', re.DOTALL)
-_REACH = 32  # bytes that a start has at most
-
-
-class _Watch:
-    """Looks for the JSON description in what is held; each byte is looked at once."""
-
-    def __init__(self) -> None:
-        self._seen = 0
-        self._found: tuple[int, int] | None = None  # where the JSON lies, or will
-
-    def found(self, held: bytes | bytearray) -> bytes | None:
-        """The description, once it is whole. `held` only ever grows."""
-        while True:
-            if self._found is None:
-                match = _START.search(held, self._seen)
-                if match is None:
-                    self._seen = max(self._seen, len(held) - _REACH)
-                    return None
-                size = int.from_bytes(match[1], "big")
-                self._seen = match.start() + 1
-                if size > MAX_SIZE:
-                    continue
-                self._found = match.end(1), match.end(1) + size
-            start, end = self._found
-            if end > len(held):
-                return None
-            self._found = None
-            text = bytes(held[start:end])
-            try:
-                read_vmdesc(text)
-            except VmdescError:
-                continue
-            return text
 
 
 class Arrivals:
@@ -83,7 +47,7 @@ class Arrivals:
         self._answers = answers
         self._hold = hold
         self._pending: Unsettled | None = None
-        self._watch = _Watch()
+        self._watch = DescriptionWatch()
         self._start = b""
 
     def feed(self, data: Buffer) -> Iterator[Piece]:
@@ -104,7 +68,7 @@ class Arrivals:
                 self._pending = None
                 return
             except Unsettled as wanted:  # the description may be here already
-                self._pending, self._watch = wanted.with_traceback(None), _Watch()
+                self._pending, self._watch = wanted.with_traceback(None), DescriptionWatch()
                 given = self.reader.feed(b"")
 
     def settle(self) -> Iterator[Piece]:

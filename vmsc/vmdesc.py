@@ -11,22 +11,20 @@ Law: whatever the bytes are, reading them gives data or one VmdescError that say
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, pairwise
-from mmap import mmap
 from typing import Any, TypeVar
 
 from vmsc.runtime.codec import Buffer
+from vmsc.stream.vmdesc_search import MAX_DESCRIPTION, find_vmdesc
 
 __all__ = [
     "Body", "Device", "Entries", "Field", "Vmdesc", "VmdescError", "entries", "find_vmdesc",
-    "read_device", "read_vmdesc", "recorded_page_size", "recorded_sizes",
+    "read_device", "read_vmdesc",
 ]  # fmt: skip
 
-MAX_SIZE = 1 << 26  # bytes; QEMU writes some 100K
 MAX_DEPTH = 64  # the language's own limit
 MAX_NUMBER = (1 << 63) - 1
 
@@ -140,82 +138,6 @@ def entries(fields: Iterable[Field]) -> tuple[Entries, ...]:
     return tuple(Entries(name, tuple(g)) for name, g in groupby(fields, key=lambda f: f.name))
 
 
-# --- finding it -----------------------------------------------------------------------------------
-
-_MARK = b'"page_size"'  # QEMU's first key
-_PAGE_SIZE = re.compile(rb'\s*\{\s*"page_size"\s*:\s*(\d{1,9})\b')
-_REACH = 8  # blanks that may stand before it
-
-
-def find_vmdesc(stream: Buffer) -> bytes | None:
-    """The JSON of a whole stream: what ends with it, or else the last that is a description.
-
-    A mapped file is searched where it lies.
-    """
-    text = _searchable(stream)
-    at = len(text)
-    inside: bytes | None = None
-    while (at := text.rfind(_MARK, 0, at)) >= 0:
-        start = text.rfind(b"{", max(0, at - _REACH), at)
-        if start < 6 or text[start - 6 : start - 4] != b"\x00\x06":
-            continue
-        end = start + int.from_bytes(text[start - 4 : start], "big")
-        if end == len(text):
-            return bytes(text[start:end])
-        if inside is None and end < len(text) and _is_vmdesc(bytes(text[start:end])):
-            inside = bytes(text[start:end])
-    return inside
-
-
-def _searchable(stream: Buffer) -> bytes | bytearray | mmap:
-    if not isinstance(stream, memoryview):
-        return stream
-    whole = stream.obj
-    if isinstance(whole, bytes | bytearray | mmap) and len(whole) == stream.nbytes:
-        return whole
-    return bytes(stream)
-
-
-def _is_vmdesc(text: bytes) -> bool:
-    try:
-        read_vmdesc(text)
-    except VmdescError:
-        return False
-    return True
-
-
-# --- only the lengths of sections -----------------------------------------------------------------
-
-
-def recorded_sizes(text: bytes) -> dict[tuple[str, int], list[int]]:
-    """The payloads' lengths by name and instance, in order. What cannot be read has none.
-
-    Much faster than reading all of it: the fields within fields do not count, so nothing is lost
-    to equal keys.
-    """
-    found: dict[tuple[str, int], list[int]] = {}
-    try:
-        for device in json.loads(text.decode("utf-8", "surrogateescape"))["devices"]:
-            at = device["name"], device["instance_id"]
-            found.setdefault(at, []).append(_payload_size(device))
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return {}
-    return found
-
-
-def recorded_page_size(text: bytes) -> int | None:
-    """The page size, which stands first."""
-    found = _PAGE_SIZE.match(text)
-    return None if found is None else int(found[1])
-
-
-def _payload_size(body: dict[str, Any]) -> int:
-    size = sum(f["size"] * f.get("array_len", 1) for f in body.get("fields", ()))
-    for each in body.get("subsections", ()):
-        size += 6 + len(each["vmsd_name"].encode("utf-8", "surrogateescape")) + _payload_size(each)
-    return int(size)
-
-
 # --- reading it -----------------------------------------------------------------------------------
 
 
@@ -236,8 +158,8 @@ def read_vmdesc(data: Buffer) -> Vmdesc:
     text = bytes(data) if bytes(data[:64]).lstrip()[:1] == b"{" else find_vmdesc(data)
     if text is None:
         raise VmdescError("the stream has no JSON description: QEMU wrote none, or it is cut off")
-    if len(text) > MAX_SIZE:
-        raise VmdescError(f"a description of {len(text)} bytes; the limit is {MAX_SIZE}")
+    if len(text) > MAX_DESCRIPTION:
+        raise VmdescError(f"a description of {len(text)} bytes; the limit is {MAX_DESCRIPTION}")
     top = _object(_parse(text), "")
     devices = _each(top, "devices", "", _device)
     configuration = top.get("configuration")

@@ -42,6 +42,7 @@ from vmsc.stream.events import (
 )
 from vmsc.stream.fields import be16, be32, be64, refuse, string8, take, want
 from vmsc.stream.state import Full, Measure, Phase, SectionHeader, State
+from vmsc.stream.vmdesc_search import MAX_DESCRIPTION
 
 __all__ = ["Step", "step"]
 
@@ -49,7 +50,6 @@ _MAGIC = b"QEVM"
 _VERSION = 3
 _KINDS: dict[int, SectionKind] = {int(kind): kind for kind in SectionKind}
 _MAX_STARTED = 1024
-_MAX_DESCRIPTION = 1 << 28
 _MAY_END = frozenset({Phase.TAIL, Phase.MESSAGES, Phase.REST})
 
 
@@ -241,10 +241,10 @@ def _message(buf: Buffer, pos: int, state: State) -> tuple[Event, int, Change]:
 
 def _description(buf: Buffer, pos: int, state: State) -> tuple[Event, int, Change]:
     length = be32(buf, pos + 1, "description")
-    if length > _MAX_DESCRIPTION:
+    if length > MAX_DESCRIPTION:
         raise refuse(
             "limit",
-            f"a description of {length} bytes is over the limit {_MAX_DESCRIPTION}",
+            f"a description of {length} bytes is over the limit {MAX_DESCRIPTION}",
             pos + 1,
         )
     json, end = take(buf, pos + 5, length, "description")
