@@ -10,16 +10,16 @@ import framed_reader
 import pytest
 from framed_reader import Refused, crc32c
 
-from vmsc.runtime.checkpoint import (
+from vmsc.runtime.errors import DecodeError
+from vmsc.runtime.framed.checkpoint import (
     Checkpoint,
     CheckpointReader,
     Committed,
     decode_checkpoint,
     write_checkpoint,
 )
-from vmsc.runtime.context import Context, Setting, Started
-from vmsc.runtime.errors import DecodeError
-from vmsc.runtime.frame import Frame, Kind
+from vmsc.runtime.framed.context import Context, Setting, Started
+from vmsc.runtime.framed.frame import Frame, Kind
 
 __all__ = [
     "BEGIN",

@@ -17,8 +17,8 @@ from vmsc.opened import Entry
 from vmsc.runtime.codec import Codec
 from vmsc.solve import devices_by_name
 from vmsc.stream.events import Section, SectionKind
-from vmsc.stream.lookup import names_of
-from vmsc.targets import meant
+from vmsc.stream.section_names import names_of
+from vmsc.stream.targets import meant
 from vmsc.walk import MARKS, Leaf, leaves
 
 __all__ = ["Judged", "blob", "judged", "unmatched", "value_at", "wire_bytes"]

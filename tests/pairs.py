@@ -23,7 +23,7 @@ from live import Qemu, QemuError, boot, eventually, running
 from recordings import shim
 from witness import A, B, Count, count_at, counted, witness_guest
 
-from vmsc.runtime.checkpoint import decode_checkpoint
+from vmsc.runtime.framed.checkpoint import decode_checkpoint
 from vmsc.stream.ram import Page, RamFormat, walk_ram
 
 __all__ = [

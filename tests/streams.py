@@ -9,10 +9,10 @@ import pytest
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.stream.events import Event, Section
-from vmsc.stream.fields import want
-from vmsc.stream.lookup import measure_by_name
+from vmsc.stream.primitives import want
 from vmsc.stream.ram import RamFormat, ram_measure
 from vmsc.stream.reader import StreamReader, payload_of, read_stream
+from vmsc.stream.section_names import measure_by_name
 from vmsc.stream.state import Measure, SectionHeader
 
 __all__ = [

@@ -16,11 +16,16 @@ from streams_at_hand import answers, frame, state
 from test_frame import PAGE
 from test_stored import stored
 
-from vmsc.runtime.checkpoint import Checkpoint, CheckpointWriter, decode_checkpoint, write_channels
-from vmsc.runtime.context import Context
 from vmsc.runtime.errors import DecodeError, Truncated
-from vmsc.runtime.frame import HEADER_SIZE, Frame, Kind, Limits
-from vmsc.stream.buffer import CheckpointBuffer, Committed
+from vmsc.runtime.framed.checkpoint import (
+    Checkpoint,
+    CheckpointWriter,
+    decode_checkpoint,
+    write_channels,
+)
+from vmsc.runtime.framed.collector import CheckpointBuffer, Committed
+from vmsc.runtime.framed.context import Context
+from vmsc.runtime.framed.frame import HEADER_SIZE, Frame, Kind, Limits
 
 Piece = tuple[int, bytes]  # the channel, and what comes over it
 

@@ -8,10 +8,10 @@ import pytest
 from frames import SMALL, forge
 from test_buffer import ONE_SIDE, TWO_SIDES, outcome, page_channels, read, whole
 
-from vmsc.runtime.checkpoint import write_channels
 from vmsc.runtime.errors import DecodeError
-from vmsc.runtime.frame import Frame, Kind, Limits
-from vmsc.stream.buffer import CheckpointBuffer, Committed
+from vmsc.runtime.framed.checkpoint import write_channels
+from vmsc.runtime.framed.collector import CheckpointBuffer, Committed
+from vmsc.runtime.framed.frame import Frame, Kind, Limits
 
 
 def side_frame(size: int) -> bytes:

@@ -14,11 +14,11 @@ from frames import BLOB, EOF, ONE, SMALL, TWO, chunked, forge, item, outcome
 from test_buffer import outcome as outcome_of_all
 from test_buffer import read, whole
 
-from vmsc.runtime.checkpoint import CheckpointWriter, write_channels, write_checkpoint
-from vmsc.runtime.context import Context
 from vmsc.runtime.errors import DecodeError, EncodeError
-from vmsc.runtime.frame import Frame, Kind
-from vmsc.stream.buffer import CheckpointBuffer
+from vmsc.runtime.framed.checkpoint import CheckpointWriter, write_channels, write_checkpoint
+from vmsc.runtime.framed.collector import CheckpointBuffer
+from vmsc.runtime.framed.context import Context
+from vmsc.runtime.framed.frame import Frame, Kind
 
 # --- channels put together by the page alone ----------------------------------------------------
 
@@ -203,7 +203,7 @@ def test_commands_refuse_several_channels_and_say_the_way_out(command: str, tmp_
     done = run_vmsc(command, file, *more)
     assert done.status == 1
     assert "checkpoint 7 comes over 2 side channels as well" in done.err
-    assert "vmsc.stream.buffer.CheckpointBuffer" in done.err and "[channels]" in done.err
+    assert "vmsc.runtime.framed.collector.CheckpointBuffer" in done.err and "[channels]" in done.err
 
 
 # --- writing ------------------------------------------------------------------------------------

@@ -23,20 +23,10 @@ from frames import (
     refusal,
 )
 
-from vmsc.runtime.checkpoint import (
-    CheckpointReader,
-    decode_checkpoint,
-    write_checkpoint,
-)
-from vmsc.runtime.context import Context, Started
 from vmsc.runtime.errors import DecodeError, EncodeError
-from vmsc.runtime.frame import (
-    Frame,
-    Kind,
-    Limits,
-    frame_head,
-    write_frame,
-)
+from vmsc.runtime.framed.checkpoint import CheckpointReader, decode_checkpoint, write_checkpoint
+from vmsc.runtime.framed.context import Context, Started
+from vmsc.runtime.framed.frame import Frame, Kind, Limits, frame_head, write_frame
 
 # --- limits -----------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ from vmsc.colo.session import Proven, Session
 from vmsc.colo.store import Store, stored
 from vmsc.framing import unframed
 from vmsc.opened import entries
-from vmsc.runtime.checkpoint import decode_checkpoint
+from vmsc.runtime.framed.checkpoint import decode_checkpoint
 from vmsc.stream.writer import write_stream
 
 HEARTBEAT = "x-colo-lost-heartbeat"

@@ -16,8 +16,8 @@ from vmsc.document import Room, from_part, to_part
 from vmsc.opened import Answers
 from vmsc.solve import solve_stream
 from vmsc.stream.events import Section
+from vmsc.stream.vmdesc import read_vmdesc
 from vmsc.stream.writer import write_stream
-from vmsc.vmdesc import read_vmdesc
 
 pytestmark = pytest.mark.live
 

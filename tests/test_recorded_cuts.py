@@ -24,7 +24,7 @@ from vmsc.arriving import arriving
 from vmsc.opened import entries
 from vmsc.runtime.errors import CodecError, DecodeError, Truncated
 from vmsc.stream.events import Pages, Section
-from vmsc.stream.returning import AnswerReader, read_answers
+from vmsc.stream.return_path import AnswerReader, read_answers
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("recordings")]
 

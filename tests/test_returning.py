@@ -9,7 +9,7 @@ from streams import wire
 
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.stream.events import Message
-from vmsc.stream.returning import AnswerReader, Return, looks_like_answers, read_answers
+from vmsc.stream.return_path import AnswerReader, Return, looks_like_answers, read_answers
 
 POSTCOPY = wire("""
     00 02 00 04              pong, 4 bytes

@@ -20,7 +20,7 @@ from vmsc.host import Host
 from vmsc.load import load_text
 from vmsc.machine import load_machine, machine_text
 from vmsc.solve import Solution, device_key, devices_by_name, solve, solve_stream
-from vmsc.vmdesc import Vmdesc, read_vmdesc
+from vmsc.stream.vmdesc import Vmdesc, read_vmdesc
 
 Solve = Callable[..., Solution]
 

@@ -14,10 +14,10 @@ from streams import wire
 from streams_at_hand import library, unframe
 
 from vmsc.answers import open_answers
-from vmsc.runtime.checkpoint import write_checkpoint
-from vmsc.runtime.context import Context, Setting
 from vmsc.runtime.errors import DecodeError
-from vmsc.runtime.frame import Frame, Kind
+from vmsc.runtime.framed.checkpoint import write_checkpoint
+from vmsc.runtime.framed.context import Context, Setting
+from vmsc.runtime.framed.frame import Frame, Kind
 from vmsc.stored import frame_entries
 
 PAGE = bytes(range(256)) * 4

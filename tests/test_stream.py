@@ -23,8 +23,8 @@ from streams import (
 )
 
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.context import Started
 from vmsc.runtime.errors import DecodeError, Truncated
+from vmsc.runtime.framed.context import Started
 from vmsc.stream.configuration import Machine, read_configuration
 from vmsc.stream.events import (
     Command,

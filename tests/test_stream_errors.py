@@ -17,9 +17,9 @@ from vmsc.runtime.errors import DecodeError
 from vmsc.stream.events import (
     Description,
 )
-from vmsc.stream.lookup import names_of
 from vmsc.stream.reader import StreamReader, read_stream
 from vmsc.stream.resync import Resync
+from vmsc.stream.section_names import names_of
 
 
 def test_an_error_names_section_instance_field_and_both_offsets() -> None:

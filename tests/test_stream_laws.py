@@ -12,8 +12,8 @@ import pytest
 from streams_at_hand import answers, frame, library, state
 
 from vmsc.opened import entries, stream_measure
-from vmsc.runtime.checkpoint import CheckpointReader, Committed, decode_checkpoint
 from vmsc.runtime.errors import DecodeError, Truncated
+from vmsc.runtime.framed.checkpoint import CheckpointReader, Committed, decode_checkpoint
 from vmsc.stream.reader import StreamReader, read_stream
 
 NAME = "minimal"

@@ -15,11 +15,10 @@ from streams import (
     wire,
 )
 
-from vmsc.runtime.checkpoint import decode_checkpoint, write_checkpoint
-from vmsc.runtime.context import Started
 from vmsc.runtime.errors import DecodeError, EncodeError
-from vmsc.runtime.frame import Frame, Kind
-from vmsc.stream.container import context_of, frame_of, wire_of
+from vmsc.runtime.framed.checkpoint import decode_checkpoint, write_checkpoint
+from vmsc.runtime.framed.context import Started
+from vmsc.runtime.framed.frame import Frame, Kind
 from vmsc.stream.events import (
     Command,
     FileHeader,
@@ -27,6 +26,7 @@ from vmsc.stream.events import (
     Section,
     SectionKind,
 )
+from vmsc.stream.frames import context_of, frame_of, wire_of
 from vmsc.stream.reader import StreamReader
 from vmsc.stream.writer import event_bytes, write_stream
 

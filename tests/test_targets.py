@@ -10,7 +10,7 @@ import pytest
 from vmsc.diag import Diagnostic
 from vmsc.library import Library, open_library
 from vmsc.runtime.errors import DecodeError
-from vmsc.targets import target_of
+from vmsc.stream.targets import target_of
 
 TWO = """
     device Big as "acme" version 3 minimum 2 target "x86_64" { a: u32 }

@@ -26,8 +26,8 @@ from vmsc.answers import open_answers
 from vmsc.opened import Entry
 from vmsc.solve import devices_by_name, solve_stream
 from vmsc.stream.events import Section
-from vmsc.stream.lookup import names_of
-from vmsc.vmdesc import find_vmdesc, read_vmdesc
+from vmsc.stream.section_names import names_of
+from vmsc.stream.vmdesc import find_vmdesc, read_vmdesc
 from vmsc.walk import leaves
 
 pytestmark = pytest.mark.live

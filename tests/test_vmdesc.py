@@ -12,7 +12,7 @@ import oracle
 import pytest
 from streams_at_hand import DATA, MACHINES, state
 
-from vmsc.vmdesc import Body, Device, Field, VmdescError, entries, find_vmdesc, read_vmdesc
+from vmsc.stream.vmdesc import Body, Device, Field, VmdescError, entries, find_vmdesc, read_vmdesc
 
 
 def desc(*fields: str, rest: str = "") -> bytes:

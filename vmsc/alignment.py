@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vmsc import ir
-from vmsc.vmdesc import Body, Entries, Field
+from vmsc.stream.vmdesc import Body, Entries, Field
 
 __all__ = ["Wanted", "align", "folded", "may_vanish", "same_name"]
 

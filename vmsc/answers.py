@@ -15,9 +15,9 @@ from vmsc.cache import recalled, remember
 from vmsc.library import Library
 from vmsc.machine import Machine, SectionParams, Settings, Value, load_machine, parse_given
 from vmsc.runtime.codec import Buffer, Param
+from vmsc.stream.targets import target_of
+from vmsc.stream.vmdesc import Vmdesc, VmdescError, read_device, read_vmdesc
 from vmsc.stream.vmdesc_search import find_vmdesc, recorded
-from vmsc.targets import target_of
-from vmsc.vmdesc import Vmdesc, VmdescError, read_device, read_vmdesc
 
 __all__ = ["StreamAnswers", "open_answers"]
 

@@ -18,11 +18,11 @@ from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.runtime.notes import Notes
 from vmsc.stream.configuration import read_configuration
 from vmsc.stream.events import Configuration, Event, Pages, Section
-from vmsc.stream.fields import encode_name
-from vmsc.stream.lookup import unknown_section
+from vmsc.stream.primitives import encode_name
 from vmsc.stream.ram import Page, RamFormat, ram_measure
+from vmsc.stream.section_names import unknown_section
 from vmsc.stream.state import Measure, Paused, SectionHeader
-from vmsc.targets import target_of
+from vmsc.stream.targets import target_of
 from vmsc.trials import open_params, tried
 
 __all__ = ["Binding", "Unsettled", "ram_form"]

@@ -30,7 +30,7 @@ from vmsc.stream.events import (
     SectionKind,
     Trailing,
 )
-from vmsc.targets import target_of
+from vmsc.stream.targets import target_of
 
 __all__ = ["FORMAT", "Room", "from_part", "to_part"]
 

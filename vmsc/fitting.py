@@ -25,7 +25,7 @@ from vmsc.sizes import (
     size_expr,
     truth,
 )  # fmt: skip
-from vmsc.vmdesc import Body, Entries, Field, entries
+from vmsc.stream.vmdesc import Body, Entries, Field, entries
 
 __all__ = ["Fitting", "Misfit"]
 

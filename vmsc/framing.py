@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from vmsc.entry import ITEM_HEAD, Entry, payload
-from vmsc.runtime.checkpoint import CheckpointWriter
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.context import Context, Setting
 from vmsc.runtime.errors import EncodeError
-from vmsc.runtime.frame import Frame
-from vmsc.stream.container import frame_of
+from vmsc.runtime.framed.checkpoint import CheckpointWriter
+from vmsc.runtime.framed.context import Context, Setting
+from vmsc.runtime.framed.frame import Frame
 from vmsc.stream.events import Configuration, Event, Section
+from vmsc.stream.frames import frame_of
 
 __all__ = ["Long", "framed", "frames", "unframed"]
 

@@ -20,8 +20,8 @@ from vmsc.cache import Index, Place, cached, digest_of, load_schema, store
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError
 from vmsc.shipped import shipped_schemas
-from vmsc.stream.lookup import names_of
-from vmsc.targets import meant
+from vmsc.stream.section_names import names_of
+from vmsc.stream.targets import meant
 
 if TYPE_CHECKING:
     from vmsc import ir

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from vmsc.runtime.codec import Param
-from vmsc.stream.lookup import names_of
+from vmsc.stream.section_names import names_of
 
 __all__ = [
     "Given", "Machine", "MachineError", "SectionParams", "Settings", "load_machine", "machine_text",

@@ -12,7 +12,7 @@ from vmsc.runtime.errors import DecodeError
 from vmsc.stream.events import Event, Pages, Section
 from vmsc.stream.multifd import is_channel
 from vmsc.stream.reader import read_stream
-from vmsc.stream.returning import looks_like_answers
+from vmsc.stream.return_path import looks_like_answers
 from vmsc.stream.state import Measure, State
 
 __all__ = [

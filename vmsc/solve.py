@@ -25,9 +25,9 @@ from vmsc.constraints import (
 from vmsc.fitting import Fitting, Misfit
 from vmsc.machine import Machine, SectionParams
 from vmsc.places import Earlier, placed
-from vmsc.stream.lookup import names_of
-from vmsc.targets import meant, target_of
-from vmsc.vmdesc import Body, Device, Field, Vmdesc
+from vmsc.stream.section_names import names_of
+from vmsc.stream.targets import meant, target_of
+from vmsc.stream.vmdesc import Body, Device, Field, Vmdesc
 
 __all__ = [
     "Guess", "Misfit", "Solution", "Solved", "device_key", "devices_by_name", "solve",

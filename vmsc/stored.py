@@ -16,15 +16,15 @@ import msgspec
 from vmsc.binding import ram_form
 from vmsc.entry import Entry, located, payload, stickies
 from vmsc.library import Library
-from vmsc.runtime.checkpoint import decode_checkpoint
 from vmsc.runtime.codec import Buffer, Codec, Param
-from vmsc.runtime.context import Context
 from vmsc.runtime.errors import CodecError, DecodeError
-from vmsc.runtime.frame import Frame, Kind, frame_head, read_header
+from vmsc.runtime.framed.checkpoint import decode_checkpoint
+from vmsc.runtime.framed.context import Context
+from vmsc.runtime.framed.frame import Frame, Kind, frame_head, read_header
 from vmsc.runtime.wire import STRUCT, item_header
-from vmsc.stream.container import event_of, is_ram
 from vmsc.stream.events import Command, Eof, Event, Message, Section
-from vmsc.stream.fields import encode_name
+from vmsc.stream.frames import event_of, is_ram
+from vmsc.stream.primitives import encode_name
 from vmsc.stream.ram import Page, ram_measure
 from vmsc.stream.state import SectionHeader
 from vmsc.stream.writer import event_bytes

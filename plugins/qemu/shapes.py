@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from vmsc.vmdesc import Body, Device, Entries, Field, entries
+from vmsc.stream.vmdesc import Body, Device, Entries, Field, entries
 
 __all__ = ["Item", "Leaf", "Lists", "Part", "Run", "Shape", "Trees", "merge", "nested", "shape_of"]
 

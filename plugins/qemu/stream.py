@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from vmsc.backend import Artifact, ImporterError
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.configuration import read_configuration
-from vmsc.stream.lookup import names_of
-from vmsc.vmdesc import Device, Vmdesc, VmdescError, read_vmdesc
+from vmsc.stream.section_names import names_of
+from vmsc.stream.vmdesc import Device, Vmdesc, VmdescError, read_vmdesc
 
 from .bodies import Writer
 from .shapes import Item, Leaf, Run, Shape, merge, nested, shape_of

@@ -33,7 +33,7 @@ from vmsc.host import load_host  # noqa: E402
 from vmsc.machine import load_machine, machine_text  # noqa: E402
 from vmsc.shipped import shipped_schemas  # noqa: E402
 from vmsc.solve import solve_stream  # noqa: E402
-from vmsc.vmdesc import find_vmdesc, read_vmdesc  # noqa: E402
+from vmsc.stream.vmdesc import find_vmdesc, read_vmdesc  # noqa: E402
 
 SHOWN = 24  # bytes of a buffer in the list
 

@@ -103,7 +103,7 @@ def _write_machine(
     from vmsc.runtime.errors import DecodeError
     from vmsc.solve import solve_stream
     from vmsc.stream.configuration import read_configuration
-    from vmsc.vmdesc import read_vmdesc
+    from vmsc.stream.vmdesc import read_vmdesc
 
     try:
         library = open_library(schemas, plugins)

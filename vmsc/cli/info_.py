@@ -135,7 +135,7 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
 def _aside(given: Input, start: bytes, as_json: bool) -> bool:
     """List what is no stream and goes along with one: answers, or a multifd channel."""
     from vmsc.stream.multifd import is_channel
-    from vmsc.stream.returning import looks_like_answers
+    from vmsc.stream.return_path import looks_like_answers
 
     rows: list[list[Any]] = [["offset", "length", "kind", "number", "name"]]
     try:
@@ -156,7 +156,7 @@ def _aside(given: Input, start: bytes, as_json: bool) -> bool:
 
 
 def _answers(data: Iterator[bytes]) -> Iterator[list[Any]]:
-    from vmsc.stream.returning import AnswerReader
+    from vmsc.stream.return_path import AnswerReader
 
     reader = AnswerReader()
     for piece in data:
@@ -177,8 +177,8 @@ def _packets(data: Iterator[bytes]) -> Iterator[list[Any]]:
 
 
 def _frame_kind(entry: Entry) -> str:
-    from vmsc.runtime.frame import Kind
-    from vmsc.stream.container import frame_of
+    from vmsc.runtime.framed.frame import Kind
+    from vmsc.stream.frames import frame_of
 
     if entry.framed:
         return "section"

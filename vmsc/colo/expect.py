@@ -23,7 +23,7 @@ from vmsc.entry import Entry
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.wire import LIST, STRUCT, SUBSECTION
 from vmsc.stream.events import Section
-from vmsc.stream.lookup import names_of
+from vmsc.stream.section_names import names_of
 
 __all__ = ["DumpError", "Expected", "load_expected", "subsections_in"]
 

@@ -16,8 +16,8 @@ from vmsc.binding import Binding, ram_form
 from vmsc.colo.refusal import Refusal, refused
 from vmsc.machine import MachineError
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.context import Started
 from vmsc.runtime.errors import CodecError
+from vmsc.runtime.framed.context import Started
 from vmsc.stream.events import (
     ENABLE_COLO,
     Command,

@@ -15,7 +15,7 @@ import msgspec
 
 from vmsc.colo.refusal import Refusal
 from vmsc.runtime.codec import Buffer
-from vmsc.stream.fields import encode_name
+from vmsc.stream.primitives import encode_name
 from vmsc.stream.ram import Flag, Page, RamFormat, RamItem, Sync, read_item
 
 __all__ = ["named_first", "prove_pages"]

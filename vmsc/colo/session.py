@@ -38,7 +38,7 @@ from vmsc.colo.taking import Taking
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.events import Message
-from vmsc.stream.returning import AnswerReader, Return
+from vmsc.stream.return_path import AnswerReader, Return
 
 __all__ = [
     "Action", "Actions", "Applied", "Checks", "Committed", "Ended", "Limits", "Outcome", "Play",

@@ -18,7 +18,7 @@ from vmsc.entry import Entry
 from vmsc.files import write_pieces
 from vmsc.framing import Long, framed
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.context import Context, Setting
+from vmsc.runtime.framed.context import Context, Setting
 from vmsc.stream.events import MESSAGES, VMSTATE_SIZE, Message, Pages, Section
 
 __all__ = ["Store", "stored"]

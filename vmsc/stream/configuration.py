@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from vmsc.runtime.codec import Buffer
-from vmsc.stream.fields import be32, decode_name, refuse, string8, take, want
+from vmsc.stream.primitives import be32, decode_name, refuse, string8, take, want
 
 __all__ = ["Machine", "configuration_end", "read_configuration"]
 

@@ -24,7 +24,7 @@ import msgspec
 
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
-from vmsc.stream.fields import decode_name, refuse
+from vmsc.stream.primitives import decode_name, refuse
 
 __all__ = ["ChannelReader", "Init", "Multifd", "Packet", "is_channel", "read_init"]
 

@@ -19,7 +19,7 @@ import msgspec
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import ParamError, Truncated
 from vmsc.stream.configuration import Machine
-from vmsc.stream.fields import be16, be32, be64, refuse, string8, want
+from vmsc.stream.primitives import be16, be32, be64, refuse, string8, want
 from vmsc.stream.state import Full, Measure, Paused, SectionHeader
 
 __all__ = [

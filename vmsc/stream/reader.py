@@ -14,8 +14,8 @@ from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.stream.configuration import configuration_end
 from vmsc.stream.events import Event, Section
-from vmsc.stream.sections import step
 from vmsc.stream.state import Measure, Paused, State
+from vmsc.stream.step import step
 
 __all__ = ["Piece", "StreamReader", "payload_of", "read_stream"]
 

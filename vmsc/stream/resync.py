@@ -15,8 +15,8 @@ import msgspec
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.stream.events import COMMANDS, Event, Gap, Mark, SectionKind
-from vmsc.stream.sections import step
 from vmsc.stream.state import Measure, Phase, SectionHeader, State
+from vmsc.stream.step import step
 
 __all__ = ["Guess", "Resync", "read_resynced"]
 

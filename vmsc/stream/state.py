@@ -8,8 +8,8 @@ from enum import Enum
 import msgspec
 
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.context import Started
 from vmsc.runtime.errors import Truncated
+from vmsc.runtime.framed.context import Started
 from vmsc.runtime.notes import Kept
 from vmsc.stream.events import SectionKind
 

@@ -31,7 +31,7 @@ from vmsc.stream.events import (
     Section,
     Trailing,
 )
-from vmsc.stream.fields import encode_name
+from vmsc.stream.primitives import encode_name
 
 __all__ = ["event_bytes", "write_stream"]
 

@@ -1,7 +1,7 @@
 """The checkpoint buffer: the bytes of one channel or several -> whole proven checkpoints.
 
 Sans-IO: what came over a connection is fed to it, and it answers with a checkpoint or with nothing.
-The format is docs/framed-format.md; `vmsc.runtime.assembly` says when a checkpoint is whole.
+The format is docs/framed-format.md; `vmsc.runtime.framed.assembly` says when a checkpoint is whole.
 
 The law: **what is not committed never existed.** A checkpoint is handed out when its COMMIT and all
 its parts are here and agree, or not at all; a refusal or a cut forgets what came of it, and reading
@@ -12,12 +12,12 @@ and in whatever order the channels bring them, the checkpoints are the same.
 
 from __future__ import annotations
 
-from vmsc.runtime.assembly import MAIN, NOTHING, Assembly, Checkpoint, Committed, Promise
-from vmsc.runtime.checkpoint import DEFAULT_LIMITS
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
-from vmsc.runtime.frame import HEADER_SIZE, Limits
-from vmsc.runtime.incoming import Incoming, advance
+from vmsc.runtime.framed.assembly import MAIN, NOTHING, Assembly, Checkpoint, Committed, Promise
+from vmsc.runtime.framed.channel import Incoming, advance
+from vmsc.runtime.framed.checkpoint import DEFAULT_LIMITS
+from vmsc.runtime.framed.frame import HEADER_SIZE, Limits
 
 __all__ = ["CheckpointBuffer", "Committed"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import assert_never
 
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.context import Context, Setting
 from vmsc.runtime.errors import DecodeError
-from vmsc.runtime.frame import NO_DIGEST, Frame, Kind
+from vmsc.runtime.framed.context import Context, Setting
+from vmsc.runtime.framed.frame import NO_DIGEST, Frame, Kind
 from vmsc.stream.events import (
     MESSAGES,
     VMSTATE_SIZE,

@@ -1,8 +1,8 @@
 """Assembly: proven frames of one channel or of several -> a checkpoint, when COMMIT and all the
 parts are there and agree (docs/framed-format.md, section 3).
 
-It sees frames, not bytes: `vmsc.runtime.incoming` takes those apart. What each channel brought is
-its *share*: the main one's from BEGIN to COMMIT, a side one's from PART to PART-END.
+It sees frames, not bytes: `vmsc.runtime.framed.channel` takes those apart. What each channel
+brought is its *share*: the main one's from BEGIN to COMMIT, a side one's from PART to PART-END.
 
 Laws. What is not committed never existed: nothing is handed out before all of it is proven, and
 what a channel has brought can be forgotten until then. A frame out of its place, and one over a
@@ -19,9 +19,9 @@ from typing import NamedTuple
 import msgspec
 
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.context import Context, unpack_context
 from vmsc.runtime.errors import DecodeError
-from vmsc.runtime.frame import Frame, Header, Kind, Limits, label
+from vmsc.runtime.framed.context import Context, unpack_context
+from vmsc.runtime.framed.frame import Frame, Header, Kind, Limits, label
 
 __all__ = [
     "COMMIT",
@@ -262,7 +262,8 @@ class Assembly:
         if channels and self._alone:
             message = (
                 f"checkpoint {epoch} comes over {channels} side channels as well, and this reader"
-                " has one channel: collect all of them with vmsc.stream.buffer.CheckpointBuffer,"
+                " has one channel: collect all of them with"
+                " vmsc.runtime.framed.collector.CheckpointBuffer,"
                 " and store what it commits as one channel"
             )
             raise _refuse("channels", message, at, MAIN)

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from vmsc.runtime.assembly import MAIN, NOTHING, Assembly, Checkpoint, Promise
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
-from vmsc.runtime.frame import (
+from vmsc.runtime.framed.assembly import MAIN, NOTHING, Assembly, Checkpoint, Promise
+from vmsc.runtime.framed.frame import (
     HEADER_SIZE,
     NAME_SIZE_AT,
     Frame,

@@ -17,8 +17,8 @@ from typing import assert_never
 import msgspec
 
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.context import Started
 from vmsc.runtime.errors import DecodeError, Truncated
+from vmsc.runtime.framed.context import Started
 from vmsc.stream.configuration import configuration_end
 from vmsc.stream.events import (
     COMMANDS,
@@ -40,7 +40,7 @@ from vmsc.stream.events import (
     SectionKind,
     Trailing,
 )
-from vmsc.stream.fields import be16, be32, be64, refuse, string8, take, want
+from vmsc.stream.primitives import be16, be32, be64, refuse, string8, take, want
 from vmsc.stream.state import Full, Measure, Phase, SectionHeader, State
 from vmsc.stream.vmdesc_search import MAX_DESCRIPTION
 

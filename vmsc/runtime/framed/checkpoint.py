@@ -1,7 +1,7 @@
 """Checkpoints: bytes <-> Checkpoint. BEGIN(epoch, context), frames..., COMMIT(what they were).
 
-Here are the readers of one channel and the writers; `vmsc.stream.buffer` reads several channels.
-All readers share one assembly (`vmsc.runtime.assembly`).
+Here are the readers of one channel and the writers; `vmsc.runtime.framed.collector` reads several
+channels. All readers share one assembly (`vmsc.runtime.framed.assembly`).
 
 Laws. Nothing counts before its COMMIT: a reader hands out a whole proven checkpoint or nothing.
 COMMIT's SHA-256 runs over the headers (with names) of BEGIN and of every frame after it, which hold
@@ -17,7 +17,9 @@ from itertools import chain
 
 import msgspec
 
-from vmsc.runtime.assembly import (
+from vmsc.runtime.codec import Buffer
+from vmsc.runtime.errors import DecodeError, EncodeError, Truncated
+from vmsc.runtime.framed.assembly import (
     COMMIT,
     EPOCH,
     PART,
@@ -27,10 +29,9 @@ from vmsc.runtime.assembly import (
     Committed,
     Tally,
 )
-from vmsc.runtime.codec import Buffer
-from vmsc.runtime.context import Context, pack_context
-from vmsc.runtime.errors import DecodeError, EncodeError, Truncated
-from vmsc.runtime.frame import (
+from vmsc.runtime.framed.channel import Arrived, Incoming, advance
+from vmsc.runtime.framed.context import Context, pack_context
+from vmsc.runtime.framed.frame import (
     HEADER_SIZE,
     Frame,
     Kind,
@@ -41,7 +42,6 @@ from vmsc.runtime.frame import (
     read_header,
     read_payload,
 )
-from vmsc.runtime.incoming import Arrived, Incoming, advance
 
 __all__ = [
     "DEFAULT_LIMITS",

@@ -1,6 +1,6 @@
 """Frames: bytes <-> Frame. A header that is proven before it is believed, a name, a payload.
 
-The format is docs/framed-format.md; `vmsc.runtime.checkpoint` makes checkpoints of frames.
+The format is docs/framed-format.md; `vmsc.runtime.framed.checkpoint` makes checkpoints of frames.
 
 Laws. A strict prefix of a good frame raises `Truncated`, whose `need` reaches just to the end of
 the header, the name or the payload; any other bad input raises `DecodeError`. Any flipped bit is

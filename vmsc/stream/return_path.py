@@ -16,7 +16,7 @@ import msgspec
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.stream.events import MESSAGES, Message
-from vmsc.stream.fields import be16, be32, be64, refuse, take, want
+from vmsc.stream.primitives import be16, be32, be64, refuse, take, want
 
 __all__ = ["RETURNS", "Answer", "AnswerReader", "Return", "looks_like_answers", "read_answers"]
 
