@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from measure import medians, row
 
-from vmsc.diag import Report, as_text
 from vmsc.driver import analyse, generate, load_modules
 from vmsc.host import load_host
-from vmsc.load import load_text
 from vmsc.runtime.errors import Truncated
+from vmsc.schema.diagnostics import Report, as_text
+from vmsc.schema.syntax.loader import load_text
 
 SMALL = "BBHIQBBHIQII"
 WORDS = {"B": "u8", "H": "u16", "I": "u32", "Q": "u64"}

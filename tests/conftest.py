@@ -10,8 +10,8 @@ import helpers
 import pytest
 from hypothesis import HealthCheck, settings
 
-from vmsc.diag import Diagnostic
 from vmsc.host import Host, load_host
+from vmsc.schema.diagnostics import Diagnostic
 
 # A busy machine is no fault of the code: hypothesis is not to judge by the clock.
 settings.register_profile("vmsc", deadline=None, suppress_health_check=[HealthCheck.too_slow])

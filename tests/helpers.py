@@ -17,13 +17,13 @@ from typing import Any
 import framed_reader
 import msgspec
 
-from vmsc.diag import Diagnostic, Report, as_text
 from vmsc.driver import Compiled, analyse, generate, load_modules
 from vmsc.host import Host
-from vmsc.load import Loaded, load_text
 from vmsc.runtime.codec import Codec, Profile
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.runtime.notes import Kept, Notes
+from vmsc.schema.diagnostics import Diagnostic, Report, as_text
+from vmsc.schema.syntax.loader import Loaded, load_text
 
 __all__ = [
     "NOISE", "arguments", "attempt", "build_text", "check_codec", "check_damage", "check_prefix",

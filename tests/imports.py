@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vmsc.backend import Artifact, Importer, ImporterError
-from vmsc.diag import Report, as_text
 from vmsc.driver import compile_paths
 from vmsc.host import Host
+from vmsc.schema.diagnostics import Report, as_text
 
 __all__ = ["check", "check_damage", "squeezed", "write"]
 

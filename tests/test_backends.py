@@ -16,10 +16,10 @@ from commands import BIN, run_vmsc
 from helpers import check_codec
 
 from vmsc.backend import Artifact
-from vmsc.diag import Report, as_text
 from vmsc.driver import Compiled, compile_paths, generate
 from vmsc.host import Host, load_host
 from vmsc.output import check_paths
+from vmsc.schema.diagnostics import Report, as_text
 
 TREE = Path(__file__).parent.parent
 EXAMPLES = TREE / "docs" / "examples"

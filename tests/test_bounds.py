@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmsc import ir, syntax
-from vmsc.diag import Report
-from vmsc.evaluation import Known, value_of
-from vmsc.expressions import HIGHEST, INVALID, LOWEST, as_written, resolve_expr
-from vmsc.source import NOWHERE, Span
+from vmsc.schema import ir, syntax
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.ir.evaluate import Known, value_of
+from vmsc.schema.resolve.expressions import HIGHEST, INVALID, LOWEST, as_written, resolve_expr
+from vmsc.schema.source import NOWHERE, Span
 
 UNARY = ("-", "~", "not")
 BINARY = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vmsc import ir
 from vmsc.cache import Index, cached, store
+from vmsc.schema import ir
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from vmsc.checks import check
-from vmsc.diag import Diagnostic, Report, as_text
-from vmsc.load import load_text
-from vmsc.resolve import resolve
+from vmsc.schema.diagnostics import Diagnostic, Report, as_text
+from vmsc.schema.resolve.checks import check
+from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.syntax.loader import load_text
 
 
 def checked(text: str) -> list[Diagnostic]:

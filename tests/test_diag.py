@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from vmsc.diag import LIMIT, Note, Report, as_json, as_text
-from vmsc.load import load_text
-from vmsc.resolve import resolve
-from vmsc.source import Source, Span
+from vmsc.schema.diagnostics import LIMIT, Note, Report, as_json, as_text
+from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.source import Source, Span
+from vmsc.schema.syntax.loader import load_text
 
 SOURCE = Source("a.vmsd", "a", "struct A {\n\tlsr: u12\n}\n")
 

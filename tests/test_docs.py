@@ -25,9 +25,9 @@ import helpers
 import pytest
 from commands import BIN
 
-from vmsc.diag import Report
 from vmsc.host import Host
-from vmsc.load import load_text
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.syntax.loader import load_text
 
 TREE = Path(__file__).parent.parent
 DOCS = TREE / "docs"

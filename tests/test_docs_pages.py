@@ -13,10 +13,10 @@ import helpers
 import pytest
 from commands import run_vmsc
 
-from vmsc.diag import Report
 from vmsc.driver import compile_paths, generate
 from vmsc.host import Host
-from vmsc.load import load_text
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.syntax.loader import load_text
 
 TREE = Path(__file__).parent.parent
 VOID = {"meta", "col", "br", "link", "img", "hr", "input"}

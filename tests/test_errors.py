@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import vmsc
-from vmsc.diag import Report, as_text
 from vmsc.driver import analyse
 from vmsc.host import Host
-from vmsc.load import load_text
+from vmsc.schema.diagnostics import Report, as_text
+from vmsc.schema.syntax.loader import load_text
 
 ERRORS = Path(__file__).parent / "errors"
 CASES = sorted(ERRORS.glob("*.vmsd"))
@@ -57,7 +57,7 @@ def test_there_are_enough_of_them() -> None:
 def test_every_code_has_a_bad_schema() -> None:
     """The codes that the compiler's source reports, against those that the reports show."""
     folder = Path(vmsc.__file__).parent
-    rooms = (f for f in folder.rglob("*.py") if f.name not in ("diag.py", "driver.py"))
+    rooms = (f for f in folder.rglob("*.py") if f.name not in ("diagnostics.py", "driver.py"))
     text = "\n".join(room.read_text() for room in rooms)
     reported = set(re.findall(r'(?:\berror|\bwarning|_error)\(\s*"([a-z][a-z0-9-]+)"', text))
     assert len(reported) >= 60, "the source was not found"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from vmsc.diag import Diagnostic
 from vmsc.runtime.peeks import little16, little32, pci_capability
+from vmsc.schema.diagnostics import Diagnostic
 
 Reported = Callable[[str], list[Diagnostic]]
 

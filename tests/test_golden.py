@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from vmsc.diag import Report, as_text
 from vmsc.driver import Compiled, analyse, generate
 from vmsc.dump import plan_text
 from vmsc.host import Host
-from vmsc.irtext import ir_text
-from vmsc.load import load_text
+from vmsc.schema.diagnostics import Report, as_text
+from vmsc.schema.ir.text import ir_text
+from vmsc.schema.syntax.loader import load_text
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())

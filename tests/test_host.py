@@ -14,7 +14,7 @@ from vmsc.host import Host, PluginError, load_host
 
 HEAD = """
 from vmsc.backend import *
-from vmsc.diag import Report
+from vmsc.schema.diagnostics import Report
 from vmsc.hookspecs import hook
 """
 

@@ -31,13 +31,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire_model import Model
 
-from vmsc import ir
-from vmsc.diag import Report
 from vmsc.driver import Compiled
 from vmsc.host import Host
-from vmsc.load import load
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import CodecError, EncodeError, ParamError
+from vmsc.schema import ir
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.syntax.loader import load
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 EXAMPLES = sorted(p.stem for p in (SCHEMAS / "examples").glob("*.vmsd"))

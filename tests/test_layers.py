@@ -10,40 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from vmsc.diag import Report
 from vmsc.driver import analyse, generate
 from vmsc.host import Host
-from vmsc.load import load_text
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.syntax.loader import load_text
 
 ROOT = Path(__file__).parent.parent
 
 # From the ground up. A room may import from its own layer and from those above it in this list.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("runtime",),
-    ("source",),
-    ("diag",),
-    (
-        "syntax",
-        "mistakes",
-    ),
-    ("parse",),
-    ("shipped",),
-    ("load",),
-    (
-        "ir",
-        "arithmetic",
-    ),
-    ("functions",),
-    ("irtext",),
-    (
-        "expressions",
-        "scopes",
-        "names",
-        "fieldtypes",
-        "bodies",
-        "resolve",
-    ),
-    ("checks",),
+    ("schema",),
     (
         "places",
         "trials",
@@ -54,7 +31,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "sizeclass",
     ),
     ("lower",),
-    ("evaluation",),
     ("sizes",),
     ("walk",),
     ("backend",),
@@ -104,7 +80,7 @@ PLACE = {room: place for place, rooms in enumerate(LAYERS) for room in rooms}
 
 # Who alone may import a library.
 ONLY = {
-    "lark": ("parse",),
+    "lark": ("schema",),
     "jinja2": ("render", "plugins"),
     "pluggy": ("host", "hookspecs"),
     "click": ("cli",),

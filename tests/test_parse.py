@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from vmsc import syntax
-from vmsc.diag import Diagnostic, Report, as_text
-from vmsc.expressions import as_written
-from vmsc.parse import MAX_DEPTH, MAX_SIZE, parse
-from vmsc.source import Source, Span
+from vmsc.schema import syntax
+from vmsc.schema.diagnostics import Diagnostic, Report, as_text
+from vmsc.schema.resolve.expressions import as_written
+from vmsc.schema.source import Source, Span
+from vmsc.schema.syntax.parser import MAX_DEPTH, MAX_SIZE, parse
 
 
 def parsed(text: str) -> syntax.File:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from vmsc import plan
-from vmsc.checks import check
-from vmsc.diag import Report, as_text
 from vmsc.dump import plan_text
-from vmsc.load import load_text
 from vmsc.lower import MAX_ROW, MAX_RUN_BYTES, lower
-from vmsc.resolve import resolve
+from vmsc.schema.diagnostics import Report, as_text
+from vmsc.schema.resolve.checks import check
+from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.syntax.loader import load_text
 
 
 def program(text: str, name: str = "a") -> plan.Program:

@@ -18,11 +18,11 @@ import pytest
 from commands import run_vmsc
 from helpers import attempt, check_codec, hexed
 
-from vmsc.diag import Report, as_text
 from vmsc.driver import compile_paths
 from vmsc.host import Host, load_host
 from vmsc.jsonform import from_json, to_json
 from vmsc.runtime.errors import DecodeError, EncodeError, Truncated
+from vmsc.schema.diagnostics import Report, as_text
 
 TREE = Path(__file__).parent.parent
 EXAMPLES = TREE / "docs" / "examples"

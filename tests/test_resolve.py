@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from vmsc import ir
-from vmsc.diag import Diagnostic, Report, as_text
-from vmsc.irtext import expr_text, type_text
-from vmsc.load import load, load_text
-from vmsc.resolve import resolve
+from vmsc.schema import ir
+from vmsc.schema.diagnostics import Diagnostic, Report, as_text
+from vmsc.schema.ir.text import expr_text, type_text
+from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.syntax.loader import load, load_text
 
 
 def outcome(text: str) -> tuple[ir.Schema, list[Diagnostic]]:

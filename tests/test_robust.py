@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vmsc.diag import Report, as_json, as_text
 from vmsc.driver import analyse
 from vmsc.host import Host, load_host
-from vmsc.load import load, load_text
+from vmsc.schema.diagnostics import Report, as_json, as_text
+from vmsc.schema.syntax.loader import load, load_text
 
 VMSC = Path(sys.executable).parent / "vmsc"
 SCHEMAS = Path(__file__).parent.parent / "schemas"

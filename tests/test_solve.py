@@ -13,12 +13,12 @@ from helpers import compiled
 from records import array, body, description, device, field, struct
 from streams_at_hand import DATA, MACHINES, library
 
-from vmsc import ir
 from vmsc.constraints import Constraint, propagate
-from vmsc.diag import Report
 from vmsc.host import Host
-from vmsc.load import load_text
 from vmsc.machine import load_machine, machine_text
+from vmsc.schema import ir
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.syntax.loader import load_text
 from vmsc.solve import Solution, device_key, devices_by_name, solve, solve_stream
 from vmsc.stream.vmdesc import Vmdesc, read_vmdesc
 

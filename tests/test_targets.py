@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vmsc.diag import Diagnostic
 from vmsc.library import Library, open_library
 from vmsc.runtime.errors import DecodeError
+from vmsc.schema.diagnostics import Diagnostic
 from vmsc.stream.targets import target_of
 
 TWO = """

@@ -15,15 +15,16 @@ import pytest
 from helpers import arguments, attempt, check_codec, compiled, hexed, modules_of
 from vector_files import FOLDER, Entry, entries, value_of
 
-from vmsc import ir, plan, syntax
-from vmsc.diag import Report
+from vmsc import plan
 from vmsc.driver import Compiled
-from vmsc.functions import FUNCTIONS
 from vmsc.host import Host
-from vmsc.load import load
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError, EncodeError, ParamError, Truncated
 from vmsc.runtime.types import OneOf
+from vmsc.schema import ir, syntax
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.ir.functions import FUNCTIONS
+from vmsc.schema.syntax.loader import load
 
 EXAMPLES = Path(__file__).parent.parent / "schemas" / "examples"
 

@@ -8,8 +8,8 @@ from helpers import hexed
 from test_vectors import Examples, each, examples
 from vector_files import Entry
 
-from vmsc.evaluation import member_of
-from vmsc.ir import SCALARS
+from vmsc.schema.ir import SCALARS
+from vmsc.schema.ir.evaluate import member_of
 from vmsc.walk import MARKS, Leaf, leaves
 
 __all__ = ["examples"]

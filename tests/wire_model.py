@@ -1,8 +1,8 @@
 """A second opinion: draw a value of a description, and with it the bytes that QEMU would write.
 
-It reads the schema's meaning (vmsc.ir) and follows QEMU's rules (VMState's fields, subsections,
-lists) as plainly as they can be said. It knows neither plans nor generated code, but for the
-classes that the values are made of.
+It reads the schema's meaning (vmsc.schema.ir) and follows QEMU's rules (VMState's fields,
+subsections, lists) as plainly as they can be said. It knows neither plans nor generated code, but
+for the classes that the values are made of.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import msgspec
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from vmsc import ir
-from vmsc.arithmetic import evaluate
+from vmsc.schema import ir
+from vmsc.schema.ir.arithmetic import evaluate
 
 __all__ = ["Drawn", "Model"]
 

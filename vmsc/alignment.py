@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vmsc import ir
+from vmsc.schema import ir
 from vmsc.stream.vmdesc import Body, Entries, Field
 
 __all__ = ["Wanted", "align", "folded", "may_vanish", "same_name"]

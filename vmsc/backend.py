@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmsc import ir, plan
-from vmsc.diag import Report
-from vmsc.source import Span
+from vmsc import plan
+from vmsc.schema import ir
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.source import Span
 
 __all__ = [
     "Artifact", "Backend", "BackendError", "Check", "Context", "Importer", "ImporterError",

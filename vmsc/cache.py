@@ -22,7 +22,7 @@ import msgspec
 import vmsc
 
 if TYPE_CHECKING:
-    from vmsc import ir
+    from vmsc.schema import ir
 
 __all__ = ["Index", "Place", "cached", "digest_of", "load_schema", "recalled", "remember", "store"]
 
@@ -144,7 +144,7 @@ def load_schema(folder: Path) -> ir.Schema:
     """What the schemas mean, from the cache."""
     import pickle
 
-    from vmsc import ir
+    from vmsc.schema import ir
 
     loaded = pickle.loads((folder / "schema.pickle").read_bytes())
     assert isinstance(loaded, ir.Schema)

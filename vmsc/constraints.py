@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from vmsc import ir
-from vmsc.evaluation import Known, number_of, unknowns
-from vmsc.irtext import expr_text
+from vmsc.schema import ir
+from vmsc.schema.ir.evaluate import Known, number_of, unknowns
+from vmsc.schema.ir.text import expr_text
 
 __all__ = [
     "Constraint", "Domain", "Value", "domain_of", "probed", "propagate", "size_of", "taken",

@@ -9,16 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmsc import ir, plan
+from vmsc import plan
 from vmsc.backend import Artifact, Backend, BackendError, Context
-from vmsc.checks import check
-from vmsc.diag import Report
 from vmsc.host import Host
 from vmsc.inmemory import import_sources
-from vmsc.load import Loaded, load
 from vmsc.lower import lower
 from vmsc.output import check_paths
-from vmsc.resolve import resolve
+from vmsc.schema import ir
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.resolve.checks import check
+from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.syntax.loader import Loaded, load
 
 __all__ = ["Compiled", "analyse", "compile_paths", "generate", "load_modules"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from vmsc import plan
-from vmsc.irtext import arguments_text, expr_text, param_text
+from vmsc.schema.ir.text import arguments_text, expr_text, param_text
 
 __all__ = ["layout_text", "plan_text"]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vmsc import ir
 from vmsc.alignment import Wanted, align, folded, may_vanish, same_name
 from vmsc.constraints import Constraint
-from vmsc.evaluation import hangs_on_fields, substitute
-from vmsc.irtext import expr_text, type_text
+from vmsc.schema import ir
+from vmsc.schema.ir.evaluate import hangs_on_fields, substitute
+from vmsc.schema.ir.text import expr_text, type_text
 from vmsc.sizes import (
     Names,
     body_size,

@@ -31,7 +31,7 @@ from vmsc.backend import (
     Transform,
     WireType,
 )  # fmt: skip
-from vmsc.ir import SCALARS
+from vmsc.schema.ir import SCALARS
 
 __all__ = ["Host", "Plugin", "PluginError", "load_host"]
 

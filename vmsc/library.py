@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 from vmsc.cache import Index, Place, cached, digest_of, load_schema, store
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError
-from vmsc.shipped import shipped_schemas
+from vmsc.schema.syntax.shipped import shipped_schemas
 from vmsc.stream.section_names import names_of
 from vmsc.stream.targets import meant
 
 if TYPE_CHECKING:
-    from vmsc import ir
+    from vmsc.schema import ir
 
 __all__ = ["Library", "LibraryError", "open_library"]
 
@@ -124,7 +124,7 @@ class Library:
     @cached_property
     def schema(self) -> ir.Schema:
         """What all schemas mean; a device that is on several shelves counts on the first."""
-        from vmsc import ir
+        from vmsc.schema import ir
 
         modules: list[ir.Module] = []
         descriptions: dict[str, ir.Description] = {}
@@ -169,9 +169,9 @@ class _Made:
 
 def _compile(paths: Sequence[Path], plugins: Sequence[str]) -> _Made:
     """Compile schemas. What they only use comes along and has no place in the index."""
-    from vmsc.diag import Report, as_text
     from vmsc.driver import compile_paths, generate
     from vmsc.host import load_host
+    from vmsc.schema.diagnostics import Report, as_text
 
     host, report = load_host(plugins), Report()
     compiled = compile_paths(paths, host, report)

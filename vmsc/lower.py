@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from vmsc import ir, plan
+from vmsc import plan
 from vmsc.dump import layout_text
-from vmsc.ir import is_optional
-from vmsc.irtext import expr_text
+from vmsc.schema import ir
+from vmsc.schema.ir import is_optional
+from vmsc.schema.ir.text import expr_text
 from vmsc.sizeclass import plan_extent
 
 __all__ = ["MAX_ROW", "lower"]

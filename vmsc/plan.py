@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vmsc.ir import Expr, Module, Param
-from vmsc.source import Span
+from vmsc.schema.ir import Expr, Module, Param
+from vmsc.schema.source import Span
 
 # --- nodes: the form of one value -----------------------------------------------------------------
 

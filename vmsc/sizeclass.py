@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from vmsc import ir, plan
+from vmsc import plan
+from vmsc.schema import ir
 
 __all__ = ["CLASSES", "Extent", "plan_extent"]
 

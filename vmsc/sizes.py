@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vmsc import ir
-from vmsc.evaluation import substitute
+from vmsc.schema import ir
+from vmsc.schema.ir.evaluate import substitute
 
 __all__ = [
     "INFOS", "Names", "body_size", "both", "count_of", "names_for", "operation", "presence",

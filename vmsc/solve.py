@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vmsc import ir
 from vmsc.constraints import (
     MAX_PROBES,
     Constraint,
@@ -25,6 +24,7 @@ from vmsc.constraints import (
 from vmsc.fitting import Fitting, Misfit
 from vmsc.machine import Machine, SectionParams
 from vmsc.places import Earlier, placed
+from vmsc.schema import ir
 from vmsc.stream.section_names import names_of
 from vmsc.stream.targets import meant, target_of
 from vmsc.stream.vmdesc import Body, Device, Field, Vmdesc

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, assert_never
 
-from vmsc import ir
-from vmsc.evaluation import Known, member_of, number_of, value_of
 from vmsc.runtime.errors import ParamError
+from vmsc.schema import ir
+from vmsc.schema.ir.evaluate import Known, member_of, number_of, value_of
 
 __all__ = ["MARKS", "Leaf", "Path", "leaves"]
 

@@ -6,10 +6,10 @@ A check sees the whole schema, after names and types are known to be good. Its c
 
 from __future__ import annotations
 
-from vmsc import ir
 from vmsc.backend import Check
-from vmsc.diag import Report
 from vmsc.hookspecs import hook
+from vmsc.schema import ir
+from vmsc.schema.diagnostics import Report
 
 __all__ = ["vmsc_checks"]
 

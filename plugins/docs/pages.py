@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from vmsc import ir, plan
+from vmsc import plan
 from vmsc.backend import Context
+from vmsc.schema import ir
 
 from .extent import span_text
 from .rows import Row, rows_of

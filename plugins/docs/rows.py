@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from vmsc import ir, plan
+from vmsc import plan
+from vmsc.schema import ir
 
 from .extent import Extent, Place, extent
 from .text import Piece, Writing, number, paragraphs, shown

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vmsc import ir, plan
-from vmsc.irtext import expr_text, type_text
+from vmsc import plan
+from vmsc.schema import ir
+from vmsc.schema.ir.text import expr_text, type_text
 
 __all__ = [
     "Piece", "Writing", "bracketed", "inline", "number", "page_path", "paragraphs", "shown",

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from vmsc import ir
 from vmsc.runtime.peeks import PEEKS
+from vmsc.schema import ir
 
 __all__ = [
     "Code", "Names", "attribute", "comment", "condition", "docstring", "expression",

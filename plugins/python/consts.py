@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vmsc import ir, plan
+from vmsc import plan
+from vmsc.schema import ir
 
 from .code import attribute, struct_code
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from vmsc import ir, plan
+from vmsc import plan
+from vmsc.schema import ir
 
 from .code import Names, expression, param_name
 

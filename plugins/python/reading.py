@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from vmsc import ir, plan
+from vmsc import plan
+from vmsc.schema import ir
 
 from .code import param_name, wrapped
 from .consts import Leaf, leaves, run_format

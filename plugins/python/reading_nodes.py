@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import assert_never
 
-from vmsc import ir, plan
+from vmsc import plan
+from vmsc.schema import ir
 
 from .code import Code, Names, attribute, condition, expression, struct_code, wrapped
 from .consts import Consts, flat_run, leaves

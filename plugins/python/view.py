@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vmsc import ir, plan
+from vmsc import plan
 from vmsc.backend import BackendError, PythonName
+from vmsc.schema import ir
 
 from .code import attribute, comment, docstring, keyword_name, snake
 from .consts import Consts

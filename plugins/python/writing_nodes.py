@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from vmsc import ir, plan
+from vmsc import plan
+from vmsc.schema import ir
 
 from .code import Code, Names, attribute, condition, expression, struct_code
 from .consts import Consts, flat_run, run_format

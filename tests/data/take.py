@@ -27,11 +27,11 @@ sys.path.insert(0, str(HERE.parent))
 from live import MACHINES, QemuError  # noqa: E402
 from oracle import Leaf, Section, describe, machine, sections  # noqa: E402
 
-from vmsc.diag import Report  # noqa: E402
 from vmsc.driver import compile_paths  # noqa: E402
 from vmsc.host import load_host  # noqa: E402
 from vmsc.machine import load_machine, machine_text  # noqa: E402
-from vmsc.shipped import shipped_schemas  # noqa: E402
+from vmsc.schema.diagnostics import Report  # noqa: E402
+from vmsc.schema.syntax.shipped import shipped_schemas  # noqa: E402
 from vmsc.solve import solve_stream  # noqa: E402
 from vmsc.stream.vmdesc import find_vmdesc, read_vmdesc  # noqa: E402
 

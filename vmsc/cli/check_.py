@@ -20,9 +20,9 @@ def command(
     paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[str, ...], form: str
 ) -> None:
     """Parse, resolve and check the schemas at PATH: files, or folders with all in them."""
-    from vmsc.diag import Report
     from vmsc.driver import compile_paths
     from vmsc.host import load_host
+    from vmsc.schema.diagnostics import Report
 
     report = Report()
     compiled = compile_paths(paths, load_host(plugins), report, schemas)

@@ -41,10 +41,10 @@ def command(
     plugins: tuple[str, ...],
 ) -> None:
     """Compile the schemas at PATH, and what they use, to files in DIR."""
-    from vmsc.diag import Report
     from vmsc.driver import compile_paths, generate
     from vmsc.host import load_host
     from vmsc.output import stale, write_artifacts
+    from vmsc.schema.diagnostics import Report
 
     host = load_host(plugins)
     chosen = host.backends.get(backend)

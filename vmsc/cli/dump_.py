@@ -29,11 +29,11 @@ def command(
     """
     from dataclasses import replace
 
-    from vmsc.diag import Report
     from vmsc.driver import compile_paths
     from vmsc.dump import plan_text
     from vmsc.host import load_host
-    from vmsc.irtext import ir_text
+    from vmsc.schema.diagnostics import Report
+    from vmsc.schema.ir.text import ir_text
 
     report = Report()
     compiled = compile_paths(paths, load_host(plugins), report, schemas)

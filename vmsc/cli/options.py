@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from vmsc.cli.faults import WRONG, Stop
-from vmsc.diag import Report, as_json, as_text
+from vmsc.schema.diagnostics import Report, as_json, as_text
 
 __all__ = [
     "format_option", "nearest", "paths_argument", "plugin_option", "schemas_option", "settle",

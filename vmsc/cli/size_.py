@@ -10,7 +10,7 @@ import click
 from vmsc.cli.options import paths_argument, plugin_option, schemas_option, settle
 
 if TYPE_CHECKING:
-    from vmsc.ir import Param
+    from vmsc.schema.ir import Param
 
 __all__ = ["command"]
 
@@ -29,9 +29,9 @@ def command(paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[s
     measured   by walking it
     opaque     holds bytes that no description covers
     """
-    from vmsc.diag import Report
     from vmsc.driver import compile_paths
     from vmsc.host import load_host
+    from vmsc.schema.diagnostics import Report
 
     report = Report()
     compiled = compile_paths(paths, load_host(plugins), report, schemas)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
-from vmsc.source import NOWHERE, Span
+from vmsc.schema.source import NOWHERE, Span
 
 # --- expressions ----------------------------------------------------------------------------------
 

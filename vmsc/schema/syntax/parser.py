@@ -16,10 +16,15 @@ from typing import Any
 import lark
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from vmsc import syntax as s
-from vmsc.diag import Report
-from vmsc.mistakes import report_character, report_control, report_end, report_token
-from vmsc.source import Source, Span
+from vmsc.schema import syntax as s
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.source import Source, Span
+from vmsc.schema.syntax.parse_errors import (
+    report_character,
+    report_control,
+    report_end,
+    report_token,
+)
 
 __all__ = ["MAX_DEPTH", "MAX_SIZE", "parse"]
 

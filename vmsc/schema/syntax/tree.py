@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vmsc.source import Source, Span
+from vmsc.schema.source import Source, Span
 
 # The names are those of docs/language.md.
 

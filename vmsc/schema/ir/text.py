@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from vmsc import ir
-from vmsc.functions import FUNCTIONS
+from vmsc.schema import ir
+from vmsc.schema.ir.functions import FUNCTIONS
 
 __all__ = ["arguments_text", "expr_text", "ir_text", "param_text", "type_text"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from vmsc import ir
-from vmsc.diag import Note, Report
+from vmsc.schema import ir
+from vmsc.schema.diagnostics import Note, Report
 
 __all__ = ["CHECKS", "check"]
 

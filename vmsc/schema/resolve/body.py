@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vmsc import ir, syntax
-from vmsc.diag import Report
-from vmsc.expressions import INVALID, as_written, resolve_number, spoken
-from vmsc.fieldtypes import Descriptions, is_broken, resolve_type
-from vmsc.names import ConstScope, camel, identifier, once, resolve_param
-from vmsc.scopes import BodyScope, outer_bytes
-from vmsc.source import Span
+from vmsc.schema import ir, syntax
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.resolve.body_scope import BodyScope, outer_bytes
+from vmsc.schema.resolve.expressions import INVALID, as_written, resolve_number, spoken
+from vmsc.schema.resolve.module_scope import ConstScope, camel, identifier, once, resolve_param
+from vmsc.schema.resolve.types import Descriptions, is_broken, resolve_type
+from vmsc.schema.source import Span
 
 __all__ = ["Body", "Workshop", "check_wire_name", "resolve_versions", "too_deep"]
 

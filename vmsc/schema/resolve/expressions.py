@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final, Protocol, assert_never
 
-from vmsc import ir, syntax
-from vmsc.arithmetic import COMPARE, COMPUTE, evaluate
-from vmsc.diag import Report
-from vmsc.functions import ARITHMETIC, FUNCTIONS, apply
-from vmsc.source import Span
+from vmsc.schema import ir, syntax
+from vmsc.schema.diagnostics import Report
+from vmsc.schema.ir.arithmetic import COMPARE, COMPUTE, evaluate
+from vmsc.schema.ir.functions import ARITHMETIC, FUNCTIONS, apply
+from vmsc.schema.source import Span
 
 __all__ = [
     "FUNCTIONS", "INVALID", "Scope", "as_written", "is_text", "is_word", "may_be",

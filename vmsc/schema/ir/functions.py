@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vmsc import ir
 from vmsc.runtime.peeks import PEEKS
+from vmsc.schema import ir
 
 __all__ = ["ARITHMETIC", "FUNCTIONS", "Complaint", "apply", "is_bytes"]
 

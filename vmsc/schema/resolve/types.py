@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, assert_never
 
-from vmsc import ir, syntax
-from vmsc.expressions import (
+from vmsc.schema import ir, syntax
+from vmsc.schema.resolve.body_scope import BodyScope
+from vmsc.schema.resolve.expressions import (
     INVALID,
     as_written,
     is_text,
@@ -16,8 +17,7 @@ from vmsc.expressions import (
     resolve_number,
     spoken,
 )
-from vmsc.scopes import BodyScope
-from vmsc.source import Span
+from vmsc.schema.source import Span
 
 __all__ = ["DIMENSIONED", "STRINGS", "Descriptions", "is_broken", "resolve_type"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from vmsc import syntax
-from vmsc.diag import Note, Report
-from vmsc.parse import MAX_SIZE, parse
-from vmsc.shipped import shipped_schemas
-from vmsc.source import Source, Span
+from vmsc.schema import syntax
+from vmsc.schema.diagnostics import Note, Report
+from vmsc.schema.source import Source, Span
+from vmsc.schema.syntax.parser import MAX_SIZE, parse
+from vmsc.schema.syntax.shipped import shipped_schemas
 
 __all__ = ["Loaded", "load", "load_text"]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from vmsc import ir, syntax
-from vmsc.bodies import Body, check_wire_name, resolve_versions, too_deep
-from vmsc.diag import Note, Report
-from vmsc.fieldtypes import DIMENSIONED, STRINGS
-from vmsc.names import Described, Names, called, file_names
-from vmsc.scopes import BodyScope
-from vmsc.source import Span
+from vmsc.schema import ir, syntax
+from vmsc.schema.diagnostics import Note, Report
+from vmsc.schema.resolve.body import Body, check_wire_name, resolve_versions, too_deep
+from vmsc.schema.resolve.body_scope import BodyScope
+from vmsc.schema.resolve.module_scope import Described, Names, called, file_names
+from vmsc.schema.resolve.types import DIMENSIONED, STRINGS
+from vmsc.schema.source import Span
 
 __all__ = ["resolve"]
 

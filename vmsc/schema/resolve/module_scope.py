@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from vmsc import ir, syntax
-from vmsc.diag import Note, Report
-from vmsc.expressions import INVALID, resolve_expr, resolve_number, spoken
-from vmsc.source import Span
+from vmsc.schema import ir, syntax
+from vmsc.schema.diagnostics import Note, Report
+from vmsc.schema.resolve.expressions import INVALID, resolve_expr, resolve_number, spoken
+from vmsc.schema.source import Span
 
 __all__ = [
     "ConstScope", "Described", "Names", "called", "camel", "file_names", "identifier", "once",

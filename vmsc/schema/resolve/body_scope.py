@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from vmsc import ir, syntax
-from vmsc.diag import Note, Report
-from vmsc.expressions import INVALID, may_be, spoken
-from vmsc.functions import is_bytes
-from vmsc.names import Names
-from vmsc.source import Span
+from vmsc.schema import ir, syntax
+from vmsc.schema.diagnostics import Note, Report
+from vmsc.schema.ir.functions import is_bytes
+from vmsc.schema.resolve.expressions import INVALID, may_be, spoken
+from vmsc.schema.resolve.module_scope import Names
+from vmsc.schema.source import Span
 
 __all__ = ["BodyScope", "outer_bytes"]
 

@@ -10,8 +10,8 @@ import re
 import unicodedata
 from collections.abc import Mapping, Set
 
-from vmsc.diag import Note, Report
-from vmsc.source import Source, Span
+from vmsc.schema.diagnostics import Note, Report
+from vmsc.schema.source import Source, Span
 
 __all__ = ["report_character", "report_control", "report_end", "report_token"]
 

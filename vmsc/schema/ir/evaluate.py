@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from vmsc import ir
-from vmsc.arithmetic import evaluate
 from vmsc.runtime.errors import ParamError
 from vmsc.runtime.peeks import PEEKS
+from vmsc.schema import ir
+from vmsc.schema.ir.arithmetic import evaluate
 
 __all__ = [
     "Known",

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from vmsc.source import Span
+from vmsc.schema.source import Span
 
 __all__ = ["LIMIT", "Diagnostic", "Note", "Report", "as_json", "as_text"]
 

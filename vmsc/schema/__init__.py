@@ -1,0 +1,1 @@
+"""Schemas: from text to meaning."""

@@ -1,0 +1,1 @@
+"""Syntax to ir: every name resolved, every expression bounded; then the rules over a schema."""
