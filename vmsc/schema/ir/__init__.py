@@ -1,7 +1,22 @@
-"""The meaning of a schema: `from vmsc.schema import ir`, then `ir.Field`."""
+"""The meaning of a schema: `from vmsc.schema import ir`, then `ir.Field`.
+
+Hands on `nodes` and `bounds`.
+"""
 
 from __future__ import annotations
 
+from vmsc.schema.ir.bounds import (
+    expr_bounds,
+    field_bounds,
+    is_hollow,
+    is_optional,
+    may_be_empty,
+    names_in,
+    scalar_bounds,
+    type_exprs,
+    type_parts,
+    type_uses,
+)
 from vmsc.schema.ir.nodes import (
     SCALARS,
     Array,
@@ -42,16 +57,6 @@ from vmsc.schema.ir.nodes import (
     Use,
     Version,
     Within,
-    expr_bounds,
-    field_bounds,
-    is_hollow,
-    is_optional,
-    may_be_empty,
-    names_in,
-    scalar_bounds,
-    type_exprs,
-    type_parts,
-    type_uses,
 )
 
 __all__ = [
