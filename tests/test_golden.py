@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from vmsc.driver import Compiled, analyse, generate
-from vmsc.dump import plan_text
 from vmsc.host import Host
+from vmsc.plan.text import plan_text
 from vmsc.schema.diagnostics import Report, as_text
 from vmsc.schema.ir.text import ir_text
 from vmsc.schema.syntax.loader import load_text

@@ -26,11 +26,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "trials",
     ),
     ("plan",),
-    (
-        "dump",
-        "sizeclass",
-    ),
-    ("lower",),
     ("sizes",),
     ("walk",),
     ("backend",),

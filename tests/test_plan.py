@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vmsc import plan
-from vmsc.dump import plan_text
-from vmsc.lower import MAX_ROW, MAX_RUN_BYTES, lower
+from vmsc.plan.lower import MAX_ROW, MAX_RUN_BYTES, lower
+from vmsc.plan.text import plan_text
 from vmsc.schema.diagnostics import Report, as_text
 from vmsc.schema.resolve.checks import check
 from vmsc.schema.resolve.resolver import resolve

@@ -13,8 +13,8 @@ from vmsc import plan
 from vmsc.backend import Artifact, Backend, BackendError, Context
 from vmsc.host import Host
 from vmsc.inmemory import import_sources
-from vmsc.lower import lower
 from vmsc.output import check_paths
+from vmsc.plan.lower import lower
 from vmsc.schema import ir
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.resolve.checks import check

@@ -30,8 +30,8 @@ def command(
     from dataclasses import replace
 
     from vmsc.driver import compile_paths
-    from vmsc.dump import plan_text
     from vmsc.host import load_host
+    from vmsc.plan.text import plan_text
     from vmsc.schema.diagnostics import Report
     from vmsc.schema.ir.text import ir_text
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from vmsc import plan
-from vmsc.dump import layout_text
+from vmsc.plan.extent import plan_extent
+from vmsc.plan.text import layout_text
 from vmsc.schema import ir
 from vmsc.schema.ir import is_optional
 from vmsc.schema.ir.text import expr_text
-from vmsc.sizeclass import plan_extent
 
 __all__ = ["MAX_ROW", "lower"]
 
