@@ -6,14 +6,13 @@ schema has no errors; nothing is reported here.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from vmsc import plan
+from vmsc.plan.digest import digest_of
 from vmsc.plan.extent import plan_extent
-from vmsc.plan.text import layout_text
 from vmsc.schema import ir
 from vmsc.schema.ir import is_optional
 from vmsc.schema.ir.text import expr_text
@@ -310,8 +309,7 @@ def _description(description: ir.Description, plans: Plans) -> plan.Plan:
         subsections, _members(d), extent.size_class, extent.least, extent.most, b"", d.doc, d.span,
         d.target,
     )  # fmt: skip
-    layout = layout_text(result, lambda key: plans[key].digest.hex())
-    return replace(result, digest=hashlib.sha256(layout.encode()).digest()[:8])
+    return replace(result, digest=digest_of(result, lambda key: plans[key].digest))
 
 
 def lower(schema: ir.Schema) -> plan.Program:

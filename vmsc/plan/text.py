@@ -1,24 +1,22 @@
-"""Dump: plans as text, for goldens, digests and people.
+"""Plans as text, for goldens, digests and people.
 
 The same data always gives the same text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import assert_never
 
 from vmsc import plan
 from vmsc.schema.ir.text import arguments_text, expr_text, param_text
 
-__all__ = ["layout_text", "plan_text"]
-
-# --- plan -----------------------------------------------------------------------------------------
+__all__ = ["Style", "plan_text", "step_lines", "subsection_text"]
 
 
 @dataclass(frozen=True)
-class _Style:
+class Style:
     """How a description is spoken of, by its key; whether limits are told."""
 
     key: Callable[[str], str] = str
@@ -28,7 +26,7 @@ class _Style:
         return f" limit {limit}" if self.limits else ""
 
 
-def _node(node: plan.Node, style: _Style) -> str:
+def _node(node: plan.Node, style: Style) -> str:
     match node:
         case plan.Num(name=name, order=order):
             return name if order == "big" else f"{order} {name}"
@@ -71,7 +69,7 @@ def _node(node: plan.Node, style: _Style) -> str:
             assert_never(node)
 
 
-def _run_field(field: plan.RunField, style: _Style) -> str:
+def _run_field(field: plan.RunField, style: Style) -> str:
     match field.form:
         case plan.Num() | plan.Blob():
             form = _node(field.form, style)
@@ -87,7 +85,7 @@ def _run_field(field: plan.RunField, style: _Style) -> str:
     return f"+{field.offset} {field.name}: {form}{parts}{via}"
 
 
-def _step(step: plan.Step, style: _Style, indent: str) -> list[str]:
+def step_lines(step: plan.Step, style: Style, indent: str) -> list[str]:
     match step:
         case plan.Run(order=order, size=size, fields=fields):
             lines = [f"{indent}run {size} bytes {order}"]
@@ -96,7 +94,7 @@ def _step(step: plan.Step, style: _Style, indent: str) -> list[str]:
             return [f"{indent}{name}: {_node(node, style)}"]
         case plan.Gate(condition=condition, steps=steps, names=names):
             lines = [f"{indent}gate {expr_text(condition)}: {', '.join(names)}"]
-            return lines + [line for s in steps for line in _step(s, style, indent + "    ")]
+            return lines + [line for s in steps for line in step_lines(s, style, indent + "    ")]
         case plan.Keep(condition=condition, value=plan.Value(name=name, node=node)):
             when = expr_text(condition)
             return [f"{indent}keep {name}, sent when {when}: {_node(node, style)}"]
@@ -111,7 +109,7 @@ def _step(step: plan.Step, style: _Style, indent: str) -> list[str]:
             assert_never(step)
 
 
-def _subsection(sub: plan.Subsection, style: _Style) -> str:
+def subsection_text(sub: plan.Subsection, style: Style) -> str:
     versions = f"version {sub.version} minimum {sub.minimum}"
     return f'    subsection {sub.name} as "{sub.wire}" {versions}: {_node(sub.call, style)}'
 
@@ -125,31 +123,5 @@ def plan_text(one: plan.Plan) -> str:
         *(f"    {param_text(p)}" for p in one.params),
     ]
     for step in one.steps:
-        lines += _step(step, _Style(), "    ")
-    return "\n".join([*lines, *(_subsection(sub, _Style()) for sub in one.subsections)]) + "\n"
-
-
-def layout_text(one: plan.Plan, digest: Callable[[str], str]) -> str:
-    """What decides which bytes a description stands for, and nothing else: what digests are of.
-
-    Neither Python's names nor laws nor docs are in it; those it calls are there by their digests.
-    """
-    lines = [f"{one.kind} version {one.version} minimum {one.minimum}"]
-    lines += [f"    param {p.name}: {p.kind} {' '.join(p.words)}" for p in one.params]
-    style = _Style(digest, limits=False)
-    for step in _lawless(one.steps):
-        lines += _step(step, style, "    ")
-    return "\n".join([*lines, *(_subsection(sub, style) for sub in one.subsections)]) + "\n"
-
-
-def _lawless(steps: Sequence[plan.Step]) -> list[plan.Step]:
-    found: list[plan.Step] = []
-    for step in steps:
-        match step:
-            case plan.Assert():
-                pass
-            case plan.Gate():
-                found.append(replace(step, steps=tuple(_lawless(step.steps))))
-            case _:
-                found.append(step)
-    return found
+        lines += step_lines(step, Style(), "    ")
+    return "\n".join([*lines, *(subsection_text(sub, Style()) for sub in one.subsections)]) + "\n"
