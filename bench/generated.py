@@ -16,7 +16,7 @@ import msgspec
 from measure import medians, row
 
 from vmsc.driver import analyse, generate, load_modules
-from vmsc.host import load_host
+from vmsc.hooks.host import load_host
 from vmsc.runtime.errors import Truncated
 from vmsc.schema.diagnostics import Report, as_text
 from vmsc.schema.syntax.loader import load_text

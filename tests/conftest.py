@@ -10,7 +10,7 @@ import helpers
 import pytest
 from hypothesis import HealthCheck, settings
 
-from vmsc.host import Host, load_host
+from vmsc.hooks.host import Host, load_host
 from vmsc.schema.diagnostics import Diagnostic
 
 # A busy machine is no fault of the code: hypothesis is not to judge by the clock.

@@ -18,7 +18,7 @@ import framed_reader
 import msgspec
 
 from vmsc.driver import Compiled, analyse, generate, load_modules
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 from vmsc.runtime.codec import Codec, Profile
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.runtime.notes import Kept, Notes

@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
-from vmsc.backend import Artifact, Importer, ImporterError
 from vmsc.driver import compile_paths
-from vmsc.host import Host
+from vmsc.hooks import Artifact, Importer, ImporterError
+from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report, as_text
 
 __all__ = ["check", "check_damage", "squeezed", "write"]

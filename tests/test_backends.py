@@ -15,9 +15,9 @@ import pytest
 from commands import BIN, run_vmsc
 from helpers import check_codec
 
-from vmsc.backend import Artifact
 from vmsc.driver import Compiled, compile_paths, generate
-from vmsc.host import Host, load_host
+from vmsc.hooks import Artifact
+from vmsc.hooks.host import Host, load_host
 from vmsc.output import check_paths
 from vmsc.schema.diagnostics import Report, as_text
 

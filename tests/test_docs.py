@@ -25,7 +25,7 @@ import helpers
 import pytest
 from commands import BIN
 
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text
 

@@ -14,7 +14,7 @@ import pytest
 from commands import run_vmsc
 
 from vmsc.driver import compile_paths, generate
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text
 

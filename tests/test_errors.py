@@ -13,7 +13,7 @@ import pytest
 
 import vmsc
 from vmsc.driver import analyse
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report, as_text
 from vmsc.schema.syntax.loader import load_text
 

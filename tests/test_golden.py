@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from vmsc.driver import Compiled, analyse, generate
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 from vmsc.plan.text import plan_text
 from vmsc.schema.diagnostics import Report, as_text
 from vmsc.schema.ir.text import ir_text

@@ -10,12 +10,12 @@ from textwrap import dedent
 import pytest
 from commands import run_vmsc
 
-from vmsc.host import Host, PluginError, load_host
+from vmsc.hooks.host import Host, PluginError, load_host
 
 HEAD = """
-from vmsc.backend import *
+from vmsc.hooks import *
 from vmsc.schema.diagnostics import Report
-from vmsc.hookspecs import hook
+from vmsc.hooks import hook
 """
 
 SCHEMA = 'device "uart" { lsr: u8 }\n'
@@ -226,7 +226,7 @@ def test_a_misspelt_hook_is_an_error(plugin: Write, schema: Path) -> None:
 
 def test_a_hook_that_is_not_marked_is_an_error(plugin: Write) -> None:
     path = plugin("unmarked", "def vmsc_backends():\n    return []")
-    assert "'vmsc_backends' lacks @vmsc.hookspecs.hook" in refused(path)
+    assert "'vmsc_backends' lacks @vmsc.hooks.hook" in refused(path)
 
 
 def test_a_hook_with_arguments_that_it_is_not_given_is_an_error(plugin: Write) -> None:

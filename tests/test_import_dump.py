@@ -10,8 +10,8 @@ import live
 import pytest
 from imports import check, check_damage, squeezed, write
 
-from vmsc.backend import ImporterError
-from vmsc.host import Host
+from vmsc.hooks import ImporterError
+from vmsc.hooks.host import Host
 
 
 def dumped(name: str, size: int, since: int = 0, exists: bool = False, **more: object) -> object:

@@ -7,7 +7,7 @@ import inspect
 import pytest
 from helpers import build_text, report_of
 
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 
 CONTROLS = ["\0", "\a", "\b", "\v", "\f", "\r", "\x1b", "\x1c", "\x7f", "\x85", "\x9b", "\u2028",
             "\u2029", "\u202e", "\u2066"]  # fmt: skip

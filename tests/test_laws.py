@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 from wire_model import Model
 
 from vmsc.driver import Compiled
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import CodecError, EncodeError, ParamError
 from vmsc.schema import ir

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vmsc.driver import analyse, generate
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text
 
@@ -28,11 +28,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("plan",),
     ("sizes",),
     ("walk",),
-    ("backend",),
-    ("hookspecs",),
+    ("hooks",),
     (
-        "host",
-        "render",
+        "backend",
+        "hookspecs",
     ),
     (
         "output",
@@ -76,8 +75,8 @@ PLACE = {room: place for place, rooms in enumerate(LAYERS) for room in rooms}
 # Who alone may import a library.
 ONLY = {
     "lark": ("schema",),
-    "jinja2": ("render", "plugins"),
-    "pluggy": ("host", "hookspecs"),
+    "jinja2": ("hooks", "plugins"),
+    "pluggy": ("hooks",),
     "click": ("cli",),
     "rich": ("cli",),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from helpers import build_text
 
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 
 # (a condition on four bytes, the bytes for which it holds, the bytes for which it does not)
 CONDITIONS = [

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from commands import run_vmsc
 
-from vmsc.backend import Artifact
 from vmsc.files import write_file
+from vmsc.hooks import Artifact
 from vmsc.output import OutputError, check_paths, stale, write_artifacts
 
 SCHEMA = 'device "uart" { lsr: u8 }\n'
@@ -62,8 +62,8 @@ def test_a_backend_that_reaches_outside_writes_nothing_and_exits_2(
     schema: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "reaching.py").write_text(
-        "from vmsc.backend import Artifact, Backend\n"
-        "from vmsc.hookspecs import hook\n"
+        "from vmsc.hooks import Artifact, Backend\n"
+        "from vmsc.hooks import hook\n"
         "@hook\n"
         "def vmsc_backends():\n"
         "    made = [Artifact('good.txt', ''), Artifact('../bad.txt', '')]\n"

@@ -19,7 +19,7 @@ from commands import run_vmsc
 from helpers import attempt, check_codec, hexed
 
 from vmsc.driver import compile_paths
-from vmsc.host import Host, load_host
+from vmsc.hooks.host import Host, load_host
 from vmsc.jsonform import from_json, to_json
 from vmsc.runtime.errors import DecodeError, EncodeError, Truncated
 from vmsc.schema.diagnostics import Report, as_text
@@ -279,8 +279,7 @@ def test_a_transform_stands_in_structs_and_behind_conditions_too(examples: Host)
 # --- faults of plugins, at work -------------------------------------------------------------------
 
 FAULTY = """
-from vmsc.backend import PythonName, Transform, WireType
-from vmsc.hookspecs import hook
+from vmsc.hooks import PythonName, Transform, WireType, hook
 
 Value = bytes
 
@@ -369,8 +368,7 @@ def test_what_a_plugins_module_is_called_never_hides_what_generated_code_needs(
     names = ("w", "c", "field", "S0", "qemu_usb")
     for name in names:
         (tmp_path / f"{name}.py").write_text(f"""
-from vmsc.backend import PythonName, WireType
-from vmsc.hookspecs import hook
+from vmsc.hooks import PythonName, WireType, hook
 Value = int
 def decode(buf, pos): return buf[pos], pos + 1
 def encode(value): return bytes([value])

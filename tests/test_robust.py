@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vmsc.driver import analyse
-from vmsc.host import Host, load_host
+from vmsc.hooks.host import Host, load_host
 from vmsc.schema.diagnostics import Report, as_json, as_text
 from vmsc.schema.syntax.loader import load, load_text
 

@@ -14,7 +14,7 @@ from records import array, body, description, device, field, struct
 from streams_at_hand import DATA, MACHINES, library
 
 from vmsc.constraints import Constraint, propagate
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 from vmsc.machine import load_machine, machine_text
 from vmsc.schema import ir
 from vmsc.schema.diagnostics import Report

@@ -17,7 +17,7 @@ from vector_files import FOLDER, Entry, entries, value_of
 
 from vmsc import plan
 from vmsc.driver import Compiled
-from vmsc.host import Host
+from vmsc.hooks.host import Host
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError, EncodeError, ParamError, Truncated
 from vmsc.runtime.types import OneOf

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmsc import plan
-from vmsc.backend import Artifact, Backend, BackendError, Context
-from vmsc.host import Host
+from vmsc.hooks.host import Host
+from vmsc.hooks.records import Artifact, Backend, BackendError, Context
 from vmsc.inmemory import import_sources
 from vmsc.output import check_paths
 from vmsc.plan.lower import lower

@@ -137,7 +137,7 @@ class Library:
     @cached_property
     def _handlers(self) -> Sequence[Handler]:
         """Plugins' section handlers; loaded late, as most streams need none."""
-        from vmsc.host import load_host
+        from vmsc.hooks.host import load_host
 
         host = load_host(self.plugins)
 
@@ -170,7 +170,7 @@ class _Made:
 def _compile(paths: Sequence[Path], plugins: Sequence[str]) -> _Made:
     """Compile schemas. What they only use comes along and has no place in the index."""
     from vmsc.driver import compile_paths, generate
-    from vmsc.host import load_host
+    from vmsc.hooks.host import load_host
     from vmsc.schema.diagnostics import Report, as_text
 
     host, report = load_host(plugins), Report()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vmsc.files import write_file
 
 if TYPE_CHECKING:
-    from vmsc.backend import Artifact
+    from vmsc.hooks.records import Artifact
 
 
 __all__ = ["OutputError", "check_paths", "stale", "write_artifacts"]

@@ -11,8 +11,7 @@ import struct
 
 import msgspec
 
-from vmsc.backend import SectionHandler
-from vmsc.hookspecs import hook
+from vmsc.hooks import SectionHandler, hook
 from vmsc.runtime import wire
 from vmsc.runtime.codec import Buffer, Codec, Profile
 from vmsc.runtime.errors import DecodeError, EncodeError, Truncated

@@ -6,8 +6,7 @@ A check sees the whole schema, after names and types are known to be good. Its c
 
 from __future__ import annotations
 
-from vmsc.backend import Check
-from vmsc.hookspecs import hook
+from vmsc.hooks import Check, hook
 from vmsc.schema import ir
 from vmsc.schema.diagnostics import Report
 

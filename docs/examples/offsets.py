@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from vmsc import plan
-from vmsc.backend import Artifact, Backend, Context, Option
-from vmsc.hookspecs import hook
+from vmsc.hooks import Artifact, Backend, Context, Option, hook
 
 __all__ = ["vmsc_backends"]
 

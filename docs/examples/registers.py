@@ -6,8 +6,7 @@ from `to_wire` as it was. What has no counterpart is refused with ValueError.
 
 from __future__ import annotations
 
-from vmsc.backend import PythonName, Transform
-from vmsc.hookspecs import hook
+from vmsc.hooks import PythonName, Transform, hook
 
 __all__ = ["vmsc_transforms"]
 

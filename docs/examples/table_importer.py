@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from vmsc.backend import Artifact, Importer
-from vmsc.hookspecs import hook
+from vmsc.hooks import Artifact, Importer, hook
 
 __all__ = ["vmsc_importers"]
 

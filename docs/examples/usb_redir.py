@@ -17,8 +17,7 @@ from typing import Annotated
 
 import msgspec
 
-from vmsc.backend import PythonName, WireType
-from vmsc.hookspecs import hook
+from vmsc.hooks import PythonName, WireType, hook
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, EncodeError
 from vmsc.runtime.types import S32, U64, Bytes, Wire

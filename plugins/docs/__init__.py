@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import vmsc.hookspecs as hooks
-from vmsc.backend import Artifact, Backend, Context, Option
-from vmsc.render import render
+from vmsc.hooks import Artifact, Backend, Context, Option, hook
+from vmsc.hooks.templates import render
 
 from .pages import index_view, page_view
 from .text import page_path
@@ -28,7 +27,7 @@ def generate(context: Context) -> Iterable[Artifact]:
         yield Artifact(page_path(module.name), render(_TEMPLATES, "page.html.jinja", view=view))
 
 
-@hooks.hook
+@hook
 def vmsc_backends() -> list[Backend]:
     title = Option("title", "Device state", "what the index is headed with")
     summary = "HTML pages: every field, its place, its width, its laws"

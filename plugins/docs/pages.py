@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vmsc import plan
-from vmsc.backend import Context
+from vmsc.hooks import Context
 from vmsc.schema import ir
 
 from .extent import span_text

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import vmsc.hookspecs as hooks
-from vmsc.backend import Artifact, Backend, Context, PythonName
-from vmsc.render import render
+from vmsc.hooks import Artifact, Backend, Context, PythonName, hook
+from vmsc.hooks.templates import render
 
 from .view import module_view
 
@@ -54,6 +53,6 @@ def generate(context: Context) -> Iterable[Artifact]:
         yield Artifact(path, '"""Codecs made by vmsc."""\n')
 
 
-@hooks.hook
+@hook
 def vmsc_backends() -> list[Backend]:
     return [Backend("python", "Python modules: msgspec classes and their codecs", generate)]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vmsc import plan
-from vmsc.backend import BackendError, PythonName
+from vmsc.hooks import BackendError, PythonName
 from vmsc.schema import ir
 
 from .code import attribute, comment, docstring, keyword_name, snake

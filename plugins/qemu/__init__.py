@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vmsc.backend import Importer
-from vmsc.hookspecs import hook
+from vmsc.hooks import Importer, hook
 
 from . import dump, stream
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vmsc.backend import Artifact, ImporterError
+from vmsc.hooks import Artifact, ImporterError
 
 from .layers import Shapes, condition, in_order, laid_over
 from .text import (

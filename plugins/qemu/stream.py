@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vmsc.backend import Artifact, ImporterError
+from vmsc.hooks import Artifact, ImporterError
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.configuration import read_configuration
 from vmsc.stream.section_names import names_of

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import chain, count
 
-from vmsc.backend import ImporterError
+from vmsc.hooks import ImporterError
 
 __all__ = [
     "Line", "Names", "block", "class_name", "class_names", "comment", "field_name", "laid_out",

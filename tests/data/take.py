@@ -28,7 +28,7 @@ from live import MACHINES, QemuError  # noqa: E402
 from oracle import Leaf, Section, describe, machine, sections  # noqa: E402
 
 from vmsc.driver import compile_paths  # noqa: E402
-from vmsc.host import load_host  # noqa: E402
+from vmsc.hooks.host import load_host  # noqa: E402
 from vmsc.machine import load_machine, machine_text  # noqa: E402
 from vmsc.schema.diagnostics import Report  # noqa: E402
 from vmsc.schema.syntax.shipped import shipped_schemas  # noqa: E402

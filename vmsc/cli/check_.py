@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """Parse, resolve and check the schemas at PATH: files, or folders with all in them."""
     from vmsc.driver import compile_paths
-    from vmsc.host import load_host
+    from vmsc.hooks.host import load_host
     from vmsc.schema.diagnostics import Report
 
     report = Report()

@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Compile the schemas at PATH, and what they use, to files in DIR."""
     from vmsc.driver import compile_paths, generate
-    from vmsc.host import load_host
+    from vmsc.hooks.host import load_host
     from vmsc.output import stale, write_artifacts
     from vmsc.schema.diagnostics import Report
 

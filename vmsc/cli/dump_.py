@@ -30,7 +30,7 @@ def command(
     from dataclasses import replace
 
     from vmsc.driver import compile_paths
-    from vmsc.host import load_host
+    from vmsc.hooks.host import load_host
     from vmsc.plan.text import plan_text
     from vmsc.schema.diagnostics import Report
     from vmsc.schema.ir.text import ir_text

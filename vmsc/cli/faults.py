@@ -53,7 +53,7 @@ def _trace() -> None:
 
 
 def _is_plugins(fault: Exception) -> bool:
-    from vmsc.host import PluginError
+    from vmsc.hooks.host import PluginError
 
     return isinstance(fault, PluginError)
 
@@ -65,7 +65,7 @@ def _sentence(text: str) -> str:
 
 def _known(fault: Exception) -> tuple[int, str] | None:
     """The status and message of an error that a user can mend."""
-    from vmsc.host import PluginError
+    from vmsc.hooks.host import PluginError
     from vmsc.output import OutputError
 
     match fault:

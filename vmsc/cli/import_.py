@@ -13,8 +13,8 @@ from vmsc.cli.options import nearest, pairs, plugin_option, schemas_option
 from vmsc.cli.reading import file_argument, read_input
 
 if TYPE_CHECKING:
-    from vmsc.backend import Artifact, Importer
-    from vmsc.host import Host
+    from vmsc.hooks.host import Host
+    from vmsc.hooks.records import Artifact, Importer
     from vmsc.learned import Learned
     from vmsc.solve import Solved
 
@@ -55,7 +55,7 @@ def command(
 
     Plugins may add others; `vmsc plugins` lists them.
     """
-    from vmsc.host import load_host
+    from vmsc.hooks.host import load_host
     from vmsc.output import check_paths, write_artifacts
 
     host = load_host(plugins)
@@ -78,7 +78,7 @@ def _imported(
     host: Host, importer: Importer, data: bytes, options: dict[str, str], shown: str
 ) -> list[Artifact]:
     """What the importer makes of the data, sorted by path."""
-    from vmsc.backend import ImporterError
+    from vmsc.hooks.records import ImporterError
 
     def run() -> list[Artifact] | ImporterError:
         try:

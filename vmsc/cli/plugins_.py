@@ -13,7 +13,7 @@ __all__ = ["command"]
 @plugin_option
 def command(plugins: tuple[str, ...]) -> None:
     """List the plugins that are registered, where they come from, and what each adds."""
-    from vmsc.host import load_host
+    from vmsc.hooks.host import load_host
 
     for plugin in load_host(plugins).plugins:
         click.echo(f"{plugin.name} ({plugin.origin})")

@@ -30,7 +30,7 @@ def command(paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[s
     opaque     holds bytes that no description covers
     """
     from vmsc.driver import compile_paths
-    from vmsc.host import load_host
+    from vmsc.hooks.host import load_host
     from vmsc.schema.diagnostics import Report
 
     report = Report()

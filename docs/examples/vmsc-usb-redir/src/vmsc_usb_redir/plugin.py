@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vmsc.backend import PythonName, WireType
-from vmsc.hookspecs import hook
+from vmsc.hooks import PythonName, WireType, hook
 
 __all__ = ["vmsc_types"]
 

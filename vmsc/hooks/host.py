@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from vmsc import hookspecs
-from vmsc.backend import (
+from vmsc.hooks import specs
+from vmsc.hooks.records import (
     Backend,
     Check,
     Importer,
@@ -30,7 +30,7 @@ from vmsc.backend import (
     SectionHandler,
     Transform,
     WireType,
-)  # fmt: skip
+)
 from vmsc.schema.ir import SCALARS
 
 __all__ = ["Host", "Plugin", "PluginError", "load_host"]
@@ -39,7 +39,7 @@ GROUP = "vmsc.plugins"
 
 _T = TypeVar("_T")
 
-_HOME = Path(__file__).resolve().parent
+_HOME = Path(__file__).resolve().parents[1]
 
 
 class PluginError(Exception):
@@ -224,8 +224,8 @@ def _check_hooks(manager: pluggy.PluginManager) -> None:
                 continue
             if attribute not in _HOOKS:
                 raise PluginError(f"plugin '{name}': no hook '{attribute}'; the hooks are {known}")
-            if not hasattr(value, f"{hookspecs.PROJECT}_impl"):
-                raise PluginError(f"plugin '{name}': '{attribute}' lacks @vmsc.hookspecs.hook")
+            if not hasattr(value, f"{specs.PROJECT}_impl"):
+                raise PluginError(f"plugin '{name}': '{attribute}' lacks @vmsc.hooks.hook")
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as fault:
@@ -237,8 +237,8 @@ def load_host(named: Sequence[str] = ()) -> Host:
 
     Raises PluginError.
     """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
+    manager = pluggy.PluginManager(specs.PROJECT)
+    manager.add_hookspecs(specs)
     origins = _register(manager, named)
     _check_hooks(manager)
     found: dict[str, dict[str, Any]] = {hook: {} for hook in _HOOKS}
