@@ -12,10 +12,10 @@ import oracle
 from streams_at_hand import library
 
 from vmsc.opened import Entry
+from vmsc.params.solver import devices_by_name
 from vmsc.runtime.codec import Codec
 from vmsc.schema import ir
 from vmsc.schema.ir.evaluate import member_of
-from vmsc.solve import devices_by_name
 from vmsc.stream.events import Section, SectionKind
 from vmsc.stream.section_names import names_of
 from vmsc.stream.targets import meant

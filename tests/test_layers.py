@@ -21,12 +21,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("runtime",),
     ("schema",),
-    (
-        "places",
-        "trials",
-    ),
     ("plan",),
-    ("sizes",),
     ("walk",),
     ("hooks",),
     (
@@ -40,15 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("files",),
     ("driver",),
     ("stream",),
-    (
-        "alignment",
-        "constraints",
-        "fitting",
-    ),
-    (
-        "machine",
-        "solve",
-    ),
+    ("params",),
     ("plugins",),
     ("cache",),
     ("library",),

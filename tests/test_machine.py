@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vmsc.machine import (
+from vmsc.params.machine_file import (
     Machine,
     MachineError,
     SectionParams,

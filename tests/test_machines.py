@@ -14,7 +14,7 @@ from streams_at_hand import frame, library, opened, unframe
 from vmsc.answers import open_answers
 from vmsc.document import Room, from_part, to_part
 from vmsc.opened import Answers
-from vmsc.solve import solve_stream
+from vmsc.params.solver import solve_stream
 from vmsc.stream.events import Section
 from vmsc.stream.vmdesc import read_vmdesc
 from vmsc.stream.writer import write_stream

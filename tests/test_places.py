@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vmsc.places import Earlier, path_of, placed
+from vmsc.params.device_path import Earlier, path_of, placed
 
 BUS = (("pci", "at", "[0-9a-f]*:*.[0-7]"), ("port", "at", "example-port@*"))
 CONTROLLER = (("tagged", "under", "example-raid"), ("plain", "under", "*"))

@@ -13,13 +13,13 @@ from helpers import compiled
 from records import array, body, description, device, field, struct
 from streams_at_hand import DATA, MACHINES, library
 
-from vmsc.constraints import Constraint, propagate
 from vmsc.hooks.host import Host
-from vmsc.machine import load_machine, machine_text
+from vmsc.params.constraints import Constraint, propagate
+from vmsc.params.machine_file import load_machine, machine_text
+from vmsc.params.solver import Solution, device_key, devices_by_name, solve, solve_stream
 from vmsc.schema import ir
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text
-from vmsc.solve import Solution, device_key, devices_by_name, solve, solve_stream
 from vmsc.stream.vmdesc import Vmdesc, read_vmdesc
 
 Solve = Callable[..., Solution]

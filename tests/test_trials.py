@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vmsc.params.by_length import open_params, tried
 from vmsc.runtime.codec import Param
 from vmsc.runtime.errors import DecodeError
-from vmsc.trials import open_params, tried
 
 WIDE = Param("wide", low=0, high=1, default=0, kind="bool")
 DEEP = Param("deep", low=0, high=1, default=0, kind="bool")

@@ -24,7 +24,7 @@ from virtio_machines import (
 
 from vmsc.answers import open_answers
 from vmsc.opened import Entry
-from vmsc.solve import devices_by_name, solve_stream
+from vmsc.params.solver import devices_by_name, solve_stream
 from vmsc.stream.events import Section
 from vmsc.stream.section_names import names_of
 from vmsc.stream.vmdesc import find_vmdesc, read_vmdesc

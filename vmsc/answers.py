@@ -13,7 +13,14 @@ from pathlib import Path
 
 from vmsc.cache import recalled, remember
 from vmsc.library import Library
-from vmsc.machine import Machine, SectionParams, Settings, Value, load_machine, parse_given
+from vmsc.params.machine_file import (
+    Machine,
+    SectionParams,
+    Settings,
+    Value,
+    load_machine,
+    parse_given,
+)
 from vmsc.runtime.codec import Buffer, Param
 from vmsc.stream.targets import target_of
 from vmsc.stream.vmdesc import Vmdesc, VmdescError, read_device, read_vmdesc
@@ -123,7 +130,7 @@ def _values(
     """The parameters of a section that QEMU's record of it tells. A record that cannot be read
     tells nothing; what then lacks is named.
     """
-    from vmsc.solve import device_key, devices_by_name, solve
+    from vmsc.params.solver import device_key, devices_by_name, solve
 
     try:
         device = read_device(text, name, instance, occurrence)

@@ -12,7 +12,8 @@ from typing import Any
 
 from vmsc.entry import Answers, Entry, Occurrences, located, stickies
 from vmsc.library import Library
-from vmsc.places import Earlier, placed
+from vmsc.params.by_length import open_params, tried
+from vmsc.params.device_path import Earlier, placed
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.runtime.notes import Notes
@@ -23,7 +24,6 @@ from vmsc.stream.ram import Page, RamFormat, ram_measure
 from vmsc.stream.section_names import unknown_section
 from vmsc.stream.state import Measure, Paused, SectionHeader
 from vmsc.stream.targets import target_of
-from vmsc.trials import open_params, tried
 
 __all__ = ["Binding", "Unsettled", "ram_form"]
 

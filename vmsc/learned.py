@@ -1,5 +1,5 @@
 """Learned: what a whole stream tells of its machine beyond its JSON description: the parameters
-that only reading the sections shows (vmsc.trials), put into the machine file's content.
+that only reading the sections shows (vmsc.params.by_length), put into the machine file's content.
 
 So the file suffices for a stream of the same machine that records no lengths: device state alone.
 """
@@ -12,8 +12,8 @@ from itertools import zip_longest
 
 from vmsc.answers import open_answers
 from vmsc.library import Library
-from vmsc.machine import Machine, SectionParams, Value
 from vmsc.opened import Entry, entries
+from vmsc.params.machine_file import Machine, SectionParams, Value
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError
 from vmsc.stream.events import Section

@@ -170,7 +170,7 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
     from vmsc.colo.options import Options
     from vmsc.colo.session import Limits
     from vmsc.colo.store import Store
-    from vmsc.machine import MachineError
+    from vmsc.params.machine_file import MachineError
 
     source = Input("-", given["schemas"], given["plugins"], given["params"], given["machine"])
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vmsc.hooks.host import Host
     from vmsc.hooks.records import Artifact, Importer
     from vmsc.learned import Learned
-    from vmsc.solve import Solved
+    from vmsc.params.solver import Solved
 
 __all__ = ["command"]
 
@@ -99,9 +99,9 @@ def _write_machine(
     from vmsc.files import write_file
     from vmsc.learned import learned
     from vmsc.library import LibraryError, open_library
-    from vmsc.machine import machine_text
+    from vmsc.params.machine_file import machine_text
+    from vmsc.params.solver import solve_stream
     from vmsc.runtime.errors import DecodeError
-    from vmsc.solve import solve_stream
     from vmsc.stream.configuration import read_configuration
     from vmsc.stream.vmdesc import read_vmdesc
 

@@ -144,7 +144,7 @@ def library_of(given: Input) -> Library:
 @contextmanager
 def refuse(file: str) -> Iterator[None]:
     """Turn what is wrong with the input into one message that names the file."""
-    from vmsc.machine import MachineError
+    from vmsc.params.machine_file import MachineError
     from vmsc.runtime.errors import CodecError
 
     try:

@@ -14,7 +14,7 @@ from vmsc.answers import StreamAnswers
 from vmsc.arriving import HOLD, Arrivals, entry_of, payload_in
 from vmsc.binding import Binding, ram_form
 from vmsc.colo.refusal import Refusal, refused
-from vmsc.machine import MachineError
+from vmsc.params.machine_file import MachineError
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError
 from vmsc.runtime.framed.context import Started

@@ -21,7 +21,7 @@ class Param(msgspec.Struct, frozen=True):
     `words` is not empty for a `one of`. `default` is None where the caller must give it.
     `sticky`: not configuration but state that a stream carries on from section to section, with
     an empty start. `places`: (word, "at" or "under", pattern): where the section's place in the
-    machine says which word it is; see vmsc.places.
+    machine says which word it is; see vmsc.params.device_path.
     """
 
     name: str

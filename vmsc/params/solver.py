@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vmsc.constraints import (
+from vmsc.params.constraints import (
     MAX_PROBES,
     Constraint,
     Domain,
@@ -21,9 +21,9 @@ from vmsc.constraints import (
     size_of,
     taken,
 )
-from vmsc.fitting import Fitting, Misfit
-from vmsc.machine import Machine, SectionParams
-from vmsc.places import Earlier, placed
+from vmsc.params.constraints_from_vmdesc import Fitting, Misfit
+from vmsc.params.device_path import Earlier, placed
+from vmsc.params.machine_file import Machine, SectionParams
 from vmsc.schema import ir
 from vmsc.stream.section_names import names_of
 from vmsc.stream.targets import meant, target_of

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vmsc.alignment import Wanted, align, folded, may_vanish, same_name
-from vmsc.constraints import Constraint
-from vmsc.schema import ir
-from vmsc.schema.ir.evaluate import hangs_on_fields, substitute
-from vmsc.schema.ir.text import expr_text, type_text
-from vmsc.sizes import (
+from vmsc.params.alignment import Wanted, align, folded, may_vanish, same_name
+from vmsc.params.constraints import Constraint
+from vmsc.params.size_expr import (
     Names,
     body_size,
     count_of,
@@ -24,7 +21,10 @@ from vmsc.sizes import (
     same_type,
     size_expr,
     truth,
-)  # fmt: skip
+)
+from vmsc.schema import ir
+from vmsc.schema.ir.evaluate import hangs_on_fields, substitute
+from vmsc.schema.ir.text import expr_text, type_text
 from vmsc.stream.vmdesc import Body, Entries, Field, entries
 
 __all__ = ["Fitting", "Misfit"]
