@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vmsc.params.size_expr import INFOS
+from vmsc.params.qemu_types import INFOS
 
 from .layers import Shapes, condition, in_order, laid_over
 from .shapes import Item, Leaf, Lists, Part, Run, Shape, Trees, merge, merge_items

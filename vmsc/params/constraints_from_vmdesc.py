@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from vmsc.params.alignment import Wanted, align, folded, may_vanish, same_name
 from vmsc.params.constraints import Constraint
+from vmsc.params.qemu_types import same_type
 from vmsc.params.size_expr import (
     Names,
     body_size,
@@ -18,7 +19,6 @@ from vmsc.params.size_expr import (
     names_for,
     operation,
     presence,
-    same_type,
     size_expr,
     truth,
 )

@@ -1,4 +1,4 @@
-"""A type's size in bytes, as an expression over what is not known yet; QEMU's words for types."""
+"""A type's size in bytes, as an expression over what is not known yet."""
 
 from __future__ import annotations
 
@@ -8,30 +8,11 @@ from vmsc.schema import ir
 from vmsc.schema.ir.evaluate import substitute
 
 __all__ = [
-    "INFOS", "Names", "body_size", "both", "count_of", "names_for", "operation", "presence",
-    "same_type", "size_expr", "truth",
+    "Names", "body_size", "both", "count_of", "names_for", "operation", "presence",
+    "size_expr", "truth",
 ]  # fmt: skip
 
 Names = Mapping[tuple[str, str], ir.Expr]
-
-# What QEMU calls the wire types of the language's numbers (VMStateInfo.name).
-INFOS: dict[str, tuple[str, ...]] = {
-    **{f"u{bits}": (f"uint{bits}", f"uint{bits} equal") for bits in (8, 16, 32)},
-    **{f"s{bits}": (f"int{bits}", f"int{bits} equal", f"int{bits} le") for bits in (8, 16, 32)},
-    "u64": ("uint64", "int64 equal"),
-    "s64": ("int64",),
-    "bool": ("bool",),
-    "timer": ("timer",),
-    "f64": ("CPU_Double_U",),
-}
-_KNOWN = frozenset(info for infos in INFOS.values() for info in infos)
-
-
-def same_type(scalar: ir.Scalar, info: str) -> bool:
-    """Whether QEMU's word can be this number; a word of a device's own can be any of its size."""
-    if info not in _KNOWN:
-        return True
-    return scalar.order == "big" and info in INFOS[scalar.name]
 
 
 def operation(op: str, *operands: ir.Expr) -> ir.Expr:
