@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from measure import medians, row
 
-from vmsc.driver import analyse, generate, load_modules
+from vmsc.compiler.driver import analyse, generate, load_modules
 from vmsc.hooks.host import load_host
 from vmsc.runtime.errors import Truncated
 from vmsc.schema.diagnostics import Report, as_text

@@ -18,7 +18,7 @@ from records import array, body, device, field
 
 from vmsc.answers import open_answers
 from vmsc.colo.ground import FirstMigration, Ground
-from vmsc.library import Library, open_library
+from vmsc.compiler.library import Library, open_library
 
 __all__ = [
     "BLOCKS", "CONTINUE", "DEVICES", "EOS", "FIRST", "FULL_PAGE", "LOADED", "PAGE", "READY",

@@ -17,7 +17,7 @@ from typing import Any
 import framed_reader
 import msgspec
 
-from vmsc.driver import Compiled, analyse, generate, load_modules
+from vmsc.compiler.driver import Compiled, analyse, generate, load_modules
 from vmsc.hooks.host import Host
 from vmsc.runtime.codec import Codec, Profile
 from vmsc.runtime.errors import DecodeError, Truncated

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
-from vmsc.driver import compile_paths
+from vmsc.compiler.driver import compile_paths
 from vmsc.hooks import Artifact, Importer, ImporterError
 from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report, as_text

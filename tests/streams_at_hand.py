@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from vmsc.answers import open_answers
+from vmsc.compiler.library import Library, open_library
 from vmsc.framing import framed, unframed
-from vmsc.library import Library, open_library
 from vmsc.opened import Answers, Entry, entries
 from vmsc.stream.writer import write_stream
 

@@ -15,8 +15,8 @@ from streams_at_hand import DATA, MACHINES, answers, library, state
 
 from vmsc.answers import open_answers
 from vmsc.arriving import arriving
+from vmsc.compiler.library import Library, open_library
 from vmsc.entry import Entry
-from vmsc.library import Library, open_library
 from vmsc.opened import entries
 from vmsc.runtime.errors import CodecError
 from vmsc.stream.events import Event, Pages, Section

@@ -15,10 +15,10 @@ import pytest
 from commands import BIN, run_vmsc
 from helpers import check_codec
 
-from vmsc.driver import Compiled, compile_paths, generate
+from vmsc.compiler.artifacts import check_paths
+from vmsc.compiler.driver import Compiled, compile_paths, generate
 from vmsc.hooks import Artifact
 from vmsc.hooks.host import Host, load_host
-from vmsc.output import check_paths
 from vmsc.schema.diagnostics import Report, as_text
 
 TREE = Path(__file__).parent.parent

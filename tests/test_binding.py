@@ -7,7 +7,7 @@ import time
 import pytest
 
 from vmsc.answers import open_answers
-from vmsc.library import Library, open_library
+from vmsc.compiler.library import Library, open_library
 from vmsc.opened import entries
 
 SCHEMA = """

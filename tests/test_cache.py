@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vmsc.cache import Index, cached, store
+from vmsc.compiler.cache import Index, cached, store
 from vmsc.schema import ir
 
 

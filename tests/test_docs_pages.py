@@ -13,7 +13,7 @@ import helpers
 import pytest
 from commands import run_vmsc
 
-from vmsc.driver import compile_paths, generate
+from vmsc.compiler.driver import compile_paths, generate
 from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import vmsc
-from vmsc.driver import analyse
+from vmsc.compiler.driver import analyse
 from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report, as_text
 from vmsc.schema.syntax.loader import load_text

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vmsc.driver import Compiled, analyse, generate
+from vmsc.compiler.driver import Compiled, analyse, generate
 from vmsc.hooks.host import Host
 from vmsc.plan.text import plan_text
 from vmsc.schema.diagnostics import Report, as_text

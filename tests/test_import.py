@@ -15,9 +15,9 @@ from records import body, description, device, field, struct
 from streams_at_hand import DATA, MACHINES, state
 
 from vmsc.answers import open_answers
+from vmsc.compiler.library import open_library
 from vmsc.hooks import ImporterError
 from vmsc.hooks.host import Host
-from vmsc.library import open_library
 from vmsc.opened import entries
 from vmsc.stream.events import Section, SectionKind
 

@@ -31,7 +31,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire_model import Model
 
-from vmsc.driver import Compiled
+from vmsc.compiler.driver import Compiled
 from vmsc.hooks.host import Host
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import CodecError, EncodeError, ParamError

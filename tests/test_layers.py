@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vmsc.driver import analyse, generate
+from vmsc.compiler.driver import analyse, generate
 from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text
@@ -28,17 +28,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "backend",
         "hookspecs",
     ),
-    (
-        "output",
-        "inmemory",
-    ),
     ("files",),
-    ("driver",),
     ("stream",),
     ("params",),
     ("plugins",),
-    ("cache",),
-    ("library",),
+    ("compiler",),
     (
         "answers",
         "entry",

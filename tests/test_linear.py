@@ -18,7 +18,7 @@ from streams_at_hand import MACHINES, answers, library, state
 from test_arriving import bytewise
 
 from vmsc.answers import open_answers
-from vmsc.library import open_library
+from vmsc.compiler.library import open_library
 from vmsc.opened import stream_measure
 from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import Truncated

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from commands import run_vmsc
 
+from vmsc.compiler.artifacts import OutputError, check_paths, stale, write_artifacts
 from vmsc.files import write_file
 from vmsc.hooks import Artifact
-from vmsc.output import OutputError, check_paths, stale, write_artifacts
 
 SCHEMA = 'device "uart" { lsr: u8 }\n'
 

@@ -18,7 +18,7 @@ import pytest
 from commands import run_vmsc
 from helpers import attempt, check_codec, hexed
 
-from vmsc.driver import compile_paths
+from vmsc.compiler.driver import compile_paths
 from vmsc.hooks.host import Host, load_host
 from vmsc.jsonform import from_json, to_json
 from vmsc.runtime.errors import DecodeError, EncodeError, Truncated

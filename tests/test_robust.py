@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vmsc.driver import analyse
+from vmsc.compiler.driver import analyse
 from vmsc.hooks.host import Host, load_host
 from vmsc.schema.diagnostics import Report, as_json, as_text
 from vmsc.schema.syntax.loader import load, load_text

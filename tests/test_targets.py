@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vmsc.library import Library, open_library
+from vmsc.compiler.library import Library, open_library
 from vmsc.runtime.errors import DecodeError
 from vmsc.schema.diagnostics import Diagnostic
 from vmsc.stream.targets import target_of

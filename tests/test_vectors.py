@@ -16,7 +16,7 @@ from helpers import arguments, attempt, check_codec, compiled, hexed, modules_of
 from vector_files import FOLDER, Entry, entries, value_of
 
 from vmsc import plan
-from vmsc.driver import Compiled
+from vmsc.compiler.driver import Compiled
 from vmsc.hooks.host import Host
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError, EncodeError, ParamError, Truncated

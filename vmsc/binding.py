@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vmsc.compiler.library import Library
 from vmsc.entry import Answers, Entry, Occurrences, located, stickies
-from vmsc.library import Library
 from vmsc.params.by_length import open_params, tried
 from vmsc.params.device_path import Earlier, placed
 from vmsc.runtime.codec import Buffer, Codec, Param

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vmsc.compiler.library import Library
 from vmsc.entry import Answers, Entry, Occurrences, last_sticky, payload
 from vmsc.jsonform import from_json, to_json
-from vmsc.library import Library
 from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import CodecError, EncodeError
 from vmsc.stream.events import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from vmsc.answers import open_answers
-from vmsc.library import Library
+from vmsc.compiler.library import Library
 from vmsc.opened import Entry, entries
 from vmsc.params.machine_file import Machine, SectionParams, Value
 from vmsc.runtime.codec import Buffer

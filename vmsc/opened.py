@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from vmsc.binding import Binding
+from vmsc.compiler.library import Library
 from vmsc.entry import ITEM_HEAD, Answers, Entry, Value, count_fields, last_sticky, located, payload
-from vmsc.library import Library
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.events import Event, Pages, Section

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from vmsc.binding import ram_form
+from vmsc.compiler.library import Library
 from vmsc.entry import Entry, located, payload, stickies
-from vmsc.library import Library
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import CodecError, DecodeError
 from vmsc.runtime.framed.checkpoint import decode_checkpoint

@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parent))
 from live import MACHINES, QemuError  # noqa: E402
 from oracle import Leaf, Section, describe, machine, sections  # noqa: E402
 
-from vmsc.driver import compile_paths  # noqa: E402
+from vmsc.compiler.driver import compile_paths  # noqa: E402
 from vmsc.hooks.host import load_host  # noqa: E402
 from vmsc.params.machine_file import load_machine, machine_text  # noqa: E402
 from vmsc.params.solver import solve_stream  # noqa: E402

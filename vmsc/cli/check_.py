@@ -20,7 +20,7 @@ def command(
     paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[str, ...], form: str
 ) -> None:
     """Parse, resolve and check the schemas at PATH: files, or folders with all in them."""
-    from vmsc.driver import compile_paths
+    from vmsc.compiler.driver import compile_paths
     from vmsc.hooks.host import load_host
     from vmsc.schema.diagnostics import Report
 

@@ -41,9 +41,9 @@ def command(
     plugins: tuple[str, ...],
 ) -> None:
     """Compile the schemas at PATH, and what they use, to files in DIR."""
-    from vmsc.driver import compile_paths, generate
+    from vmsc.compiler.artifacts import stale, write_artifacts
+    from vmsc.compiler.driver import compile_paths, generate
     from vmsc.hooks.host import load_host
-    from vmsc.output import stale, write_artifacts
     from vmsc.schema.diagnostics import Report
 
     host = load_host(plugins)

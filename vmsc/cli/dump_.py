@@ -29,7 +29,7 @@ def command(
     """
     from dataclasses import replace
 
-    from vmsc.driver import compile_paths
+    from vmsc.compiler.driver import compile_paths
     from vmsc.hooks.host import load_host
     from vmsc.plan.text import plan_text
     from vmsc.schema.diagnostics import Report

@@ -65,8 +65,8 @@ def _sentence(text: str) -> str:
 
 def _known(fault: Exception) -> tuple[int, str] | None:
     """The status and message of an error that a user can mend."""
+    from vmsc.compiler.artifacts import OutputError
     from vmsc.hooks.host import PluginError
-    from vmsc.output import OutputError
 
     match fault:
         case Stop(status=status, message=message):

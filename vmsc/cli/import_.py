@@ -55,8 +55,8 @@ def command(
 
     Plugins may add others; `vmsc plugins` lists them.
     """
+    from vmsc.compiler.artifacts import check_paths, write_artifacts
     from vmsc.hooks.host import load_host
-    from vmsc.output import check_paths, write_artifacts
 
     host = load_host(plugins)
     if name not in host.importers:
@@ -96,9 +96,9 @@ def _write_machine(
     path: Path, data: bytes, schemas: tuple[Path, ...], plugins: tuple[str, ...]
 ) -> None:
     """Solve the parameters of the given schemas and vmsc's own, and say what did not fit."""
+    from vmsc.compiler.library import LibraryError, open_library
     from vmsc.files import write_file
     from vmsc.learned import learned
-    from vmsc.library import LibraryError, open_library
     from vmsc.params.machine_file import machine_text
     from vmsc.params.solver import solve_stream
     from vmsc.runtime.errors import DecodeError

@@ -19,8 +19,8 @@ from vmsc.cli.progress import watched
 
 if TYPE_CHECKING:
     from vmsc.answers import StreamAnswers
+    from vmsc.compiler.library import Library
     from vmsc.entry import Entry
-    from vmsc.library import Library
     from vmsc.runtime.codec import Buffer
 
 __all__ = [
@@ -133,7 +133,7 @@ def _spooled(handle: IO[bytes]) -> Buffer:
 
 def library_of(given: Input) -> Library:
     """The codecs for this run."""
-    from vmsc.library import LibraryError, open_library
+    from vmsc.compiler.library import LibraryError, open_library
 
     try:
         return open_library(given.schemas, given.plugins)

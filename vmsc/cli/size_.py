@@ -29,7 +29,7 @@ def command(paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[s
     measured   by walking it
     opaque     holds bytes that no description covers
     """
-    from vmsc.driver import compile_paths
+    from vmsc.compiler.driver import compile_paths
     from vmsc.hooks.host import load_host
     from vmsc.schema.diagnostics import Report
 

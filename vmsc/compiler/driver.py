@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmsc import plan
+from vmsc.compiler.artifacts import check_paths
+from vmsc.compiler.memory_import import import_sources
 from vmsc.hooks.host import Host
 from vmsc.hooks.records import Artifact, Backend, BackendError, Context
-from vmsc.inmemory import import_sources
-from vmsc.output import check_paths
 from vmsc.plan.lower import lower
 from vmsc.schema import ir
 from vmsc.schema.diagnostics import Report

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmsc.cache import Index, Place, cached, digest_of, load_schema, store
+from vmsc.compiler.cache import Index, Place, cached, digest_of, load_schema, store
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError
 from vmsc.schema.syntax.shipped import shipped_schemas
@@ -169,7 +169,7 @@ class _Made:
 
 def _compile(paths: Sequence[Path], plugins: Sequence[str]) -> _Made:
     """Compile schemas. What they only use comes along and has no place in the index."""
-    from vmsc.driver import compile_paths, generate
+    from vmsc.compiler.driver import compile_paths, generate
     from vmsc.hooks.host import load_host
     from vmsc.schema.diagnostics import Report, as_text
 
@@ -194,7 +194,7 @@ def _compile(paths: Sequence[Path], plugins: Sequence[str]) -> _Made:
 
 
 def _shelf_in_memory(made: _Made) -> Shelf:
-    from vmsc.inmemory import import_sources
+    from vmsc.compiler.memory_import import import_sources
 
     modules = import_sources(made.sources, f"_vmsc_codecs_{len(sys.modules)}")
     return Shelf(made.index, modules.__getitem__, lambda: made.schema)
