@@ -23,9 +23,9 @@ from colo_talk import (
     talk_library,
 )
 
-from vmsc.answers import open_answers
 from vmsc.colo.session import Actions, Ended, Outcome, Play, Session, ToPrimary, ToSecondary
 from vmsc.colo.tables import PRIMARY, Mark, State, after, heard, said
+from vmsc.inspect.parameters import open_answers
 
 __all__ = ["Pair"]
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from records import array, body, device, field
 
-from vmsc.answers import open_answers
 from vmsc.colo.ground import FirstMigration, Ground
 from vmsc.compiler.library import Library, open_library
+from vmsc.inspect.parameters import open_answers
 
 __all__ = [
     "BLOCKS", "CONTINUE", "DEVICES", "EOS", "FIRST", "FULL_PAGE", "LOADED", "PAGE", "READY",

@@ -21,8 +21,8 @@ from configurations import CONFIGURATIONS, Configuration, configuration_stream
 from live import require_qemu
 from streams_at_hand import library, opened
 
-from vmsc.answers import open_answers
-from vmsc.opened import Entry
+from vmsc.inspect.file_reader import Entry
+from vmsc.inspect.parameters import open_answers
 from vmsc.stream.events import Section
 
 __all__ = ["Row", "machine_lines", "page", "row_line", "rows"]

@@ -43,9 +43,9 @@ from colo_talk import (
     word,
 )
 
-from vmsc.answers import open_answers
 from vmsc.colo.options import Options, Waits
 from vmsc.colo.serve import guard
+from vmsc.inspect.parameters import open_answers
 
 __all__ = [
     "HOST", "LIMIT", "QUICK", "VMSC", "Command", "End", "Guarded", "Primary", "Qmp", "Secondary",

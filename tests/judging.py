@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import oracle
 from streams_at_hand import library
 
-from vmsc.opened import Entry
+from vmsc.inspect.byte_map import MARKS, Leaf, leaves
+from vmsc.inspect.file_reader import Entry
 from vmsc.params.solver import devices_by_name
 from vmsc.runtime.codec import Codec
 from vmsc.schema import ir
@@ -19,7 +20,6 @@ from vmsc.schema.ir.evaluate import member_of
 from vmsc.stream.events import Section, SectionKind
 from vmsc.stream.section_names import names_of
 from vmsc.stream.targets import meant
-from vmsc.walk import MARKS, Leaf, leaves
 
 __all__ = ["Judged", "blob", "judged", "unmatched", "value_at", "wire_bytes"]
 

@@ -6,10 +6,10 @@ import lzma
 from functools import cache
 from pathlib import Path
 
-from vmsc.answers import open_answers
 from vmsc.compiler.library import Library, open_library
-from vmsc.framing import framed, unframed
-from vmsc.opened import Answers, Entry, entries
+from vmsc.inspect.file_reader import Answers, Entry, entries
+from vmsc.inspect.framed_writer import framed, unframed
+from vmsc.inspect.parameters import open_answers
 from vmsc.stream.writer import write_stream
 
 __all__ = ["DATA", "MACHINES", "answers", "frame", "library", "opened", "state", "unframe"]

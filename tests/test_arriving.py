@@ -13,11 +13,11 @@ import pytest
 from commands import BIN
 from streams_at_hand import DATA, MACHINES, answers, library, state
 
-from vmsc.answers import open_answers
-from vmsc.arriving import arriving
 from vmsc.compiler.library import Library, open_library
-from vmsc.entry import Entry
-from vmsc.opened import entries
+from vmsc.inspect.entry import Entry
+from vmsc.inspect.file_reader import entries
+from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.pipe_reader import arriving
 from vmsc.runtime.errors import CodecError
 from vmsc.stream.events import Event, Pages, Section
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from vmsc.answers import open_answers
 from vmsc.compiler.library import Library, open_library
-from vmsc.opened import entries
+from vmsc.inspect.file_reader import entries
+from vmsc.inspect.parameters import open_answers
 
 SCHEMA = """
 param holder: one of "port" under "example-port", "none" under "*"

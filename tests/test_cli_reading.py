@@ -16,7 +16,7 @@ from commands import BIN
 from streams_at_hand import answers, library, state
 from test_arriving import HELD, STREAM, TOLD, devices, machine_file, ram
 
-from vmsc.opened import stream_measure
+from vmsc.inspect.file_reader import stream_measure
 from vmsc.stream.events import Section
 from vmsc.stream.reader import StreamReader
 

@@ -17,7 +17,6 @@ from colo_talk import (
     talk_library,
 )
 
-from vmsc.answers import open_answers
 from vmsc.colo.session import (
     Applied,
     Ended,
@@ -30,6 +29,7 @@ from vmsc.colo.session import (
     ToPrimary,
     ToSecondary,
 )
+from vmsc.inspect.parameters import open_answers
 
 FLIPS = (0x01, 0x20, 0x80, 0xFF)
 

@@ -23,9 +23,9 @@ from colo_talk import (
     word,
 )
 
-from vmsc.answers import open_answers
 from vmsc.colo.journal import json_lines
 from vmsc.colo.session import Actions, Ended, Outcome, Session, Side, ToPrimary, ToSecondary
+from vmsc.inspect.parameters import open_answers
 
 
 def first(wire: bytes) -> tuple[Session, bytes, Actions]:

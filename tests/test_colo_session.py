@@ -30,7 +30,6 @@ from colo_talk import (
 from live import require_qemu
 from streams_at_hand import library
 
-from vmsc.answers import open_answers
 from vmsc.colo.session import (
     Action,
     Actions,
@@ -44,6 +43,7 @@ from vmsc.colo.session import (
     ToPrimary,
     ToSecondary,
 )
+from vmsc.inspect.parameters import open_answers
 
 live = [pytest.mark.live, pytest.mark.xdist_group("recordings")]
 TENTH = pytest.param(10, id="a tenth")

@@ -9,8 +9,8 @@ import pytest
 from streams_at_hand import answers, library, state
 from test_arriving import cuts, devices, fed, ram, seen
 
-from vmsc.opened import entries
-from vmsc.resynced import resynced
+from vmsc.inspect.damaged_reader import resynced
+from vmsc.inspect.file_reader import entries
 from vmsc.runtime.errors import CodecError, DecodeError, ParamError, Truncated
 from vmsc.stream.events import Gap, Section
 

@@ -50,12 +50,12 @@ from guard_sides import (
     soon,
 )
 
-from vmsc.answers import open_answers
 from vmsc.colo.checkpoint import Checkpoint
 from vmsc.colo.session import Proven, Session
 from vmsc.colo.store import Store, stored
-from vmsc.framing import unframed
-from vmsc.opened import entries
+from vmsc.inspect.file_reader import entries
+from vmsc.inspect.framed_writer import unframed
+from vmsc.inspect.parameters import open_answers
 from vmsc.runtime.framed.checkpoint import decode_checkpoint
 from vmsc.stream.writer import write_stream
 

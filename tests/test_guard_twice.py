@@ -12,13 +12,13 @@ from live import MACHINES, eventually, require_qemu
 from pairs import Link, Trouble, counted, counts_in, linked, pair
 from streams_at_hand import library, unframe
 
-from vmsc.answers import open_answers
 from vmsc.colo.checkpoint import message
 from vmsc.colo.ground import FirstMigration
 from vmsc.colo.store import stored
 from vmsc.colo.tables import Mark
 from vmsc.colo.taking import Taking
-from vmsc.opened import entries
+from vmsc.inspect.file_reader import entries
+from vmsc.inspect.parameters import open_answers
 from vmsc.stream.events import Section
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("guard")]

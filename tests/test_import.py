@@ -14,11 +14,11 @@ from imports import check, check_damage, squeezed, write
 from records import body, description, device, field, struct
 from streams_at_hand import DATA, MACHINES, state
 
-from vmsc.answers import open_answers
 from vmsc.compiler.library import open_library
 from vmsc.hooks import ImporterError
 from vmsc.hooks.host import Host
-from vmsc.opened import entries
+from vmsc.inspect.file_reader import entries
+from vmsc.inspect.parameters import open_answers
 from vmsc.stream.events import Section, SectionKind
 
 

@@ -22,7 +22,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("runtime",),
     ("schema",),
     ("plan",),
-    ("walk",),
     ("hooks",),
     (
         "backend",
@@ -33,21 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("params",),
     ("plugins",),
     ("compiler",),
-    (
-        "answers",
-        "entry",
-        "binding",
-        "stored",
-        "opened",
-        "arriving",
-        "resynced",
-        "learned",
-    ),
-    (
-        "jsonform",
-        "document",
-        "framing",
-    ),
+    ("inspect",),
     ("colo",),
     ("cli",),
 )

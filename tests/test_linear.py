@@ -17,9 +17,9 @@ from helpers import attempt
 from streams_at_hand import MACHINES, answers, library, state
 from test_arriving import bytewise
 
-from vmsc.answers import open_answers
 from vmsc.compiler.library import open_library
-from vmsc.opened import stream_measure
+from vmsc.inspect.file_reader import stream_measure
+from vmsc.inspect.parameters import open_answers
 from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import Truncated
 from vmsc.runtime.notes import Kept, Notes

@@ -10,9 +10,9 @@ import pytest
 from live import MACHINES, ROOM, boot, cmos_guest, eventually, require_qemu, running
 from streams_at_hand import frame, library, opened, unframe
 
-from vmsc.answers import open_answers
-from vmsc.document import Room, from_part, to_part
-from vmsc.opened import Answers, Entry
+from vmsc.inspect.file_reader import Answers, Entry
+from vmsc.inspect.json_document import Room, from_part, to_part
+from vmsc.inspect.parameters import open_answers
 from vmsc.stream.events import Event, Section
 from vmsc.stream.writer import write_stream
 

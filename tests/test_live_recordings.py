@@ -11,10 +11,10 @@ from live import boot, counting_guest, eventually, require_qemu, running
 from recordings import RECORDINGS, Recording, record
 from streams_at_hand import frame, library, opened, unframe
 
-from vmsc.answers import open_answers
-from vmsc.document import Room, from_part, to_part
-from vmsc.entry import Answers, Entry
-from vmsc.opened import entries
+from vmsc.inspect.entry import Answers, Entry
+from vmsc.inspect.file_reader import entries
+from vmsc.inspect.json_document import Room, from_part, to_part
+from vmsc.inspect.parameters import open_answers
 from vmsc.runtime.errors import Truncated
 from vmsc.stream.events import Command, Description, Message, Section, SectionKind
 from vmsc.stream.writer import write_stream

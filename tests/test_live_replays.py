@@ -13,7 +13,7 @@ from recordings import RECORDINGS, listen, record
 from streams_at_hand import library, opened
 from test_live_recordings import encoded, known
 
-from vmsc.answers import open_answers
+from vmsc.inspect.parameters import open_answers
 from vmsc.stream.events import Section
 from vmsc.stream.writer import write_stream
 

@@ -11,9 +11,9 @@ from coverage_page import PAGE, machine_lines, row_line, rows
 from judging import blob, judged, unmatched
 from streams_at_hand import frame, library, opened, unframe
 
-from vmsc.answers import open_answers
-from vmsc.document import Room, from_part, to_part
-from vmsc.opened import Answers
+from vmsc.inspect.file_reader import Answers
+from vmsc.inspect.json_document import Room, from_part, to_part
+from vmsc.inspect.parameters import open_answers
 from vmsc.params.solver import solve_stream
 from vmsc.stream.events import Section
 from vmsc.stream.vmdesc import read_vmdesc

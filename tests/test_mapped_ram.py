@@ -15,10 +15,10 @@ from helpers import attempt, hexed
 from streams_at_hand import frame, library, opened, state, unframe
 from test_arriving import bytewise, cuts, machine_file, seen
 
-from vmsc.answers import open_answers
-from vmsc.arriving import arriving
-from vmsc.entry import Answers
-from vmsc.opened import entries
+from vmsc.inspect.entry import Answers
+from vmsc.inspect.file_reader import entries
+from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.pipe_reader import arriving
 from vmsc.runtime.errors import CodecError, DecodeError, Truncated
 from vmsc.stream.events import Section
 

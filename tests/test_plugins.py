@@ -20,7 +20,7 @@ from helpers import attempt, check_codec, hexed
 
 from vmsc.compiler.driver import compile_paths
 from vmsc.hooks.host import Host, load_host
-from vmsc.jsonform import from_json, to_json
+from vmsc.inspect.json_values import from_json, to_json
 from vmsc.runtime.errors import DecodeError, EncodeError, Truncated
 from vmsc.schema.diagnostics import Report, as_text
 

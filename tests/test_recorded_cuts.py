@@ -19,9 +19,9 @@ from streams_at_hand import library
 from test_arriving import Seen, bytewise, cuts, seen
 from test_damage import clear
 
-from vmsc.answers import open_answers
-from vmsc.arriving import arriving
-from vmsc.opened import entries
+from vmsc.inspect.file_reader import entries
+from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.pipe_reader import arriving
 from vmsc.runtime.errors import CodecError, DecodeError, Truncated
 from vmsc.stream.events import Pages, Section
 from vmsc.stream.return_path import AnswerReader, read_answers

@@ -13,12 +13,12 @@ from frames import item
 from streams import wire
 from streams_at_hand import library, unframe
 
-from vmsc.answers import open_answers
+from vmsc.inspect.framed_reader import frame_entries
+from vmsc.inspect.parameters import open_answers
 from vmsc.runtime.errors import DecodeError
 from vmsc.runtime.framed.checkpoint import write_checkpoint
 from vmsc.runtime.framed.context import Context, Setting
 from vmsc.runtime.framed.frame import Frame, Kind
-from vmsc.stored import frame_entries
 
 PAGE = bytes(range(256)) * 4
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from streams_at_hand import answers, frame, library, state
 
-from vmsc.opened import entries, stream_measure
+from vmsc.inspect.file_reader import entries, stream_measure
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.runtime.framed.checkpoint import CheckpointReader, Committed, decode_checkpoint
 from vmsc.stream.reader import StreamReader, read_stream

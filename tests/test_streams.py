@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 from streams_at_hand import DATA, MACHINES, answers, frame, library, opened, state, unframe
 
-from vmsc.document import Room, from_part, to_part
-from vmsc.opened import payload
+from vmsc.inspect.file_reader import payload
+from vmsc.inspect.json_document import Room, from_part, to_part
 from vmsc.stream.events import Section
 from vmsc.stream.writer import write_stream
 

@@ -9,7 +9,7 @@ import pytest
 from commands import run_vmsc
 from streams_at_hand import DATA, answers, library, state
 
-from vmsc.opened import entries
+from vmsc.inspect.file_reader import entries
 from vmsc.stream.events import Section
 
 PAGE = Path(__file__).parent.parent / "docs" / "troubleshooting.md"

@@ -14,9 +14,9 @@ import pytest
 from judging import Judged, blob, judged, unmatched, value_at, wire_bytes
 from streams_at_hand import DATA, MACHINES, answers, library, opened, state
 
-from vmsc.answers import open_answers
+from vmsc.inspect.byte_map import MARKS, Leaf
+from vmsc.inspect.parameters import open_answers
 from vmsc.runtime.errors import EncodeError
-from vmsc.walk import MARKS, Leaf
 
 
 def like(name: str) -> bytes:

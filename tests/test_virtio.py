@@ -9,7 +9,7 @@ import pytest
 from helpers import attempt, check_whole, hexed
 from streams_at_hand import library, opened
 
-from vmsc.answers import open_answers
+from vmsc.inspect.parameters import open_answers
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.stream.events import Section

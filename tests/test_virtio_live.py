@@ -22,13 +22,13 @@ from virtio_machines import (
     with_qtest,
 )
 
-from vmsc.answers import open_answers
-from vmsc.opened import Entry
+from vmsc.inspect.byte_map import leaves
+from vmsc.inspect.file_reader import Entry
+from vmsc.inspect.parameters import open_answers
 from vmsc.params.solver import devices_by_name, solve_stream
 from vmsc.stream.events import Section
 from vmsc.stream.section_names import names_of
 from vmsc.stream.vmdesc import find_vmdesc, read_vmdesc
-from vmsc.walk import leaves
 
 pytestmark = pytest.mark.live
 

@@ -12,9 +12,9 @@ from commands import run_vmsc
 from streams_at_hand import DATA, library, state
 from test_arriving import bytewise, cuts, seen
 
-from vmsc.answers import open_answers
-from vmsc.arriving import arriving
-from vmsc.opened import entries
+from vmsc.inspect.file_reader import entries
+from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.pipe_reader import arriving
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.reader import read_stream
 from vmsc.stream.vmdesc_search import (

@@ -8,9 +8,9 @@ from helpers import hexed
 from test_vectors import Examples, each, examples
 from vector_files import Entry
 
+from vmsc.inspect.byte_map import MARKS, Leaf, leaves
 from vmsc.schema.ir import SCALARS
 from vmsc.schema.ir.evaluate import member_of
-from vmsc.walk import MARKS, Leaf, leaves
 
 __all__ = ["examples"]
 

@@ -25,8 +25,8 @@ from vmsc.cli.reading import (
 )
 
 if TYPE_CHECKING:
-    from vmsc.document import Room
-    from vmsc.entry import Entry
+    from vmsc.inspect.entry import Entry
+    from vmsc.inspect.json_document import Room
     from vmsc.runtime.codec import Buffer
 
 __all__ = ["command"]
@@ -35,8 +35,8 @@ __all__ = ["command"]
 @contextmanager
 def _room(path: Path | None) -> Iterator[Room]:
     """The side file, written beside and renamed."""
-    from vmsc.document import Room
     from vmsc.files import beside
+    from vmsc.inspect.json_document import Room
 
     if path is None:
         yield Room()
@@ -97,7 +97,7 @@ def _write(
     """
     import msgspec
 
-    from vmsc.document import FORMAT, to_part
+    from vmsc.inspect.json_document import FORMAT, to_part
 
     head = f'{{"vmsc-stream": {FORMAT}, ' + ('"partial": true, ' if globs else "") + '"parts": ['
     out.write(head.encode())

@@ -21,14 +21,14 @@ from vmsc.cli.reading import (
 )
 
 if TYPE_CHECKING:
-    from vmsc.document import Room
+    from vmsc.inspect.json_document import Room
     from vmsc.runtime.codec import Buffer
 
 __all__ = ["command"]
 
 
 def _room(path: Path | None) -> Room:
-    from vmsc.document import Room
+    from vmsc.inspect.json_document import Room
     from vmsc.runtime.errors import EncodeError
 
     if path is None:
@@ -58,8 +58,8 @@ def command(file: str, output: Path, ram_from: Path | None, **options: Any) -> N
     """
     import msgspec
 
-    from vmsc.answers import open_answers
-    from vmsc.document import from_part
+    from vmsc.inspect.json_document import from_part
+    from vmsc.inspect.parameters import open_answers
     from vmsc.stream.writer import write_stream
 
     try:

@@ -29,7 +29,7 @@ def command(file: str, output: Path, **options: Any) -> None:
     """Write FILE as one framed checkpoint (docs/framed-format.md): every length known, every
     byte proven.
     """
-    from vmsc.framing import framed
+    from vmsc.inspect.framed_writer import framed
     from vmsc.stream.events import Section
 
     with refuse(file):

@@ -165,11 +165,11 @@ def _say(text: str) -> None:
 
 def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
     """The guard's options, and what ends the serving of metrics."""
-    from vmsc.answers import open_answers
     from vmsc.colo.journal import Metrics, json_lines
     from vmsc.colo.options import Options
     from vmsc.colo.session import Limits
     from vmsc.colo.store import Store
+    from vmsc.inspect.parameters import open_answers
     from vmsc.params.machine_file import MachineError
 
     source = Input("-", given["schemas"], given["plugins"], given["params"], given["machine"])

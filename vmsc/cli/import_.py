@@ -15,7 +15,7 @@ from vmsc.cli.reading import file_argument, read_input
 if TYPE_CHECKING:
     from vmsc.hooks.host import Host
     from vmsc.hooks.records import Artifact, Importer
-    from vmsc.learned import Learned
+    from vmsc.inspect.infer_machine import Learned
     from vmsc.params.solver import Solved
 
 __all__ = ["command"]
@@ -98,7 +98,7 @@ def _write_machine(
     """Solve the parameters of the given schemas and vmsc's own, and say what did not fit."""
     from vmsc.compiler.library import LibraryError, open_library
     from vmsc.files import write_file
-    from vmsc.learned import learned
+    from vmsc.inspect.infer_machine import learned
     from vmsc.params.machine_file import machine_text
     from vmsc.params.solver import solve_stream
     from vmsc.runtime.errors import DecodeError

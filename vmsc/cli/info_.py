@@ -23,7 +23,7 @@ from vmsc.cli.reading import (
 from vmsc.stream.events import Pages
 
 if TYPE_CHECKING:
-    from vmsc.entry import Entry
+    from vmsc.inspect.entry import Entry
 
 __all__ = ["command"]
 
@@ -78,7 +78,7 @@ def _print_table(rows: list[list[str]]) -> None:
 
 
 def _fields(entry: Entry) -> int | None:
-    from vmsc.entry import count_fields
+    from vmsc.inspect.entry import count_fields
     from vmsc.stream.events import Section
 
     event = entry.event

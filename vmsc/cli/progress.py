@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from vmsc.entry import Entry
+    from vmsc.inspect.entry import Entry
 
 __all__ = ["watched"]
 

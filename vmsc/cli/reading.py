@@ -18,9 +18,9 @@ from vmsc.cli.options import plugin_option, schemas_option
 from vmsc.cli.progress import watched
 
 if TYPE_CHECKING:
-    from vmsc.answers import StreamAnswers
     from vmsc.compiler.library import Library
-    from vmsc.entry import Entry
+    from vmsc.inspect.entry import Entry
+    from vmsc.inspect.parameters import StreamAnswers
     from vmsc.runtime.codec import Buffer
 
 __all__ = [
@@ -193,13 +193,13 @@ def pieces(given: Input) -> Iterator[bytes]:
 
 
 def _whole(given: Input, data: Buffer, deep: bool, room: int | None) -> Iterator[Entry]:
-    from vmsc.answers import open_answers
-    from vmsc.opened import entries, is_framed
+    from vmsc.inspect.file_reader import entries, is_framed
+    from vmsc.inspect.parameters import open_answers
 
     library = library_of(given)
     answers = open_answers(data, library, given.params, given.machine, given.target)
     if given.resync and not is_framed(data):
-        from vmsc.resynced import resynced
+        from vmsc.inspect.damaged_reader import resynced
 
         found = resynced(data, library, answers, given.gaps)
     else:
@@ -215,8 +215,8 @@ def _next_piece() -> bytes:
 
 
 def _arriving(given: Input, deep: bool, room: int) -> Iterator[Entry]:
-    from vmsc.answers import open_answers
-    from vmsc.arriving import arriving
+    from vmsc.inspect.parameters import open_answers
+    from vmsc.inspect.pipe_reader import arriving
 
     library = library_of(given)
     answers = open_answers(None, library, given.params, given.machine, given.target)

@@ -28,8 +28,8 @@ __all__ = ["command"]
 @reading_options
 def command(file: str, output: Path, **options: Any) -> None:
     """Write the stream that a framed checkpoint was made of, the same to the last byte."""
-    from vmsc.framing import unframed
-    from vmsc.opened import is_framed
+    from vmsc.inspect.file_reader import is_framed
+    from vmsc.inspect.framed_writer import unframed
     from vmsc.stream.writer import write_stream
 
     data = read_input(file)

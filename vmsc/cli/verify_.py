@@ -18,7 +18,7 @@ from vmsc.cli.reading import (
 )
 
 if TYPE_CHECKING:
-    from vmsc.entry import Entry
+    from vmsc.inspect.entry import Entry
 
 __all__ = ["command"]
 
@@ -27,7 +27,7 @@ def _verify(entry: Entry) -> bool:
     """Decode a section to its end, and hold what is written of it against it; False if no
     description covers it.
     """
-    from vmsc.entry import located
+    from vmsc.inspect.entry import located
     from vmsc.runtime.errors import DecodeError
     from vmsc.stream.events import Pages, Section
 

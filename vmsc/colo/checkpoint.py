@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from vmsc.entry import Entry
+from vmsc.inspect.entry import Entry
 from vmsc.stream.events import MESSAGES, Message
 from vmsc.stream.reader import Piece
 from vmsc.stream.writer import event_bytes

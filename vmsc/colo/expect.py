@@ -19,7 +19,7 @@ from typing import Any
 from vmsc.colo.checkpoint import Checkpoint
 from vmsc.colo.ground import Ground
 from vmsc.colo.refusal import Refusal
-from vmsc.entry import Entry
+from vmsc.inspect.entry import Entry
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.wire import LIST, STRUCT, SUBSECTION
 from vmsc.stream.events import Section

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from vmsc.answers import StreamAnswers
-from vmsc.arriving import HOLD, Arrivals, entry_of, payload_in
-from vmsc.binding import Binding, ram_form
 from vmsc.colo.refusal import Refusal, refused
+from vmsc.inspect.binder import Binding, ram_form
+from vmsc.inspect.parameters import StreamAnswers
+from vmsc.inspect.pipe_reader import HOLD, Arrivals, entry_of, payload_in
 from vmsc.params.machine_file import MachineError
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vmsc.answers import StreamAnswers
 from vmsc.colo.journal import Tell
 from vmsc.colo.session import Checks, Limits
 from vmsc.colo.store import Store
+from vmsc.inspect.parameters import StreamAnswers
 
 __all__ = ["Address", "Options", "Waits"]
 

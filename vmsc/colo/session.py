@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from vmsc.answers import StreamAnswers
-from vmsc.arriving import HOLD
 from vmsc.colo.checkpoint import Checkpoint, message
 from vmsc.colo.ground import FirstMigration, Ground
 from vmsc.colo.refusal import Refusal
@@ -35,6 +33,8 @@ from vmsc.colo.tables import (
     said,
 )
 from vmsc.colo.taking import Taking
+from vmsc.inspect.parameters import StreamAnswers
+from vmsc.inspect.pipe_reader import HOLD
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.events import Message

@@ -11,12 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from vmsc.arriving import payload_in
 from vmsc.colo.checkpoint import Checkpoint, Taken
 from vmsc.colo.ground import RAM, Ground
-from vmsc.entry import Entry
 from vmsc.files import write_pieces
-from vmsc.framing import Long, framed
+from vmsc.inspect.entry import Entry
+from vmsc.inspect.framed_writer import Long, framed
+from vmsc.inspect.pipe_reader import payload_in
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.framed.context import Context, Setting
 from vmsc.stream.events import MESSAGES, VMSTATE_SIZE, Message, Pages, Section

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from vmsc.arriving import entry_of, payload_in
 from vmsc.colo.checkpoint import Checkpoint, Taken
 from vmsc.colo.ground import RAM, Device, Ground
 from vmsc.colo.proof import named_first, prove_pages
 from vmsc.colo.refusal import Refusal, refused
 from vmsc.colo.tables import Event, Mark, heard
+from vmsc.inspect.pipe_reader import entry_of, payload_in
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError
 from vmsc.stream.events import Eof, Message, Pages, Section, SectionKind

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from vmsc.entry import ITEM_HEAD, Entry, payload
+from vmsc.inspect.entry import ITEM_HEAD, Entry, payload
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import EncodeError
 from vmsc.runtime.framed.checkpoint import CheckpointWriter

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vmsc.binding import Binding
 from vmsc.compiler.library import Library
-from vmsc.entry import Answers, Entry
+from vmsc.inspect.binder import Binding
+from vmsc.inspect.entry import Answers, Entry
 from vmsc.runtime.codec import Buffer
 from vmsc.stream.events import Event, Gap, Section
 from vmsc.stream.resync import Resync, read_resynced

@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from vmsc.binding import ram_form
 from vmsc.compiler.library import Library
-from vmsc.entry import Entry, located, payload, stickies
+from vmsc.inspect.binder import ram_form
+from vmsc.inspect.entry import Entry, located, payload, stickies
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import CodecError, DecodeError
 from vmsc.runtime.framed.checkpoint import decode_checkpoint

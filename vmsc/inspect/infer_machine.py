@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from vmsc.answers import open_answers
 from vmsc.compiler.library import Library
-from vmsc.opened import Entry, entries
+from vmsc.inspect.file_reader import Entry, entries
+from vmsc.inspect.parameters import open_answers
 from vmsc.params.machine_file import Machine, SectionParams, Value
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from vmsc.binding import Binding
 from vmsc.compiler.library import Library
-from vmsc.entry import ITEM_HEAD, Answers, Entry, Value, count_fields, last_sticky, located, payload
+from vmsc.inspect.binder import Binding
+from vmsc.inspect.entry import (
+    ITEM_HEAD,
+    Answers,
+    Entry,
+    Value,
+    count_fields,
+    last_sticky,
+    located,
+    payload,
+)
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.events import Event, Pages, Section
@@ -88,7 +97,7 @@ def entries(
     Raises DecodeError and ParamError, located in the file.
     """
     if is_framed(data):
-        from vmsc.stored import frame_entries
+        from vmsc.inspect.framed_reader import frame_entries
 
         return frame_entries(data, library)
     if (wrong := bad_start(data)) is not None:

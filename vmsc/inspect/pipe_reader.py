@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from vmsc.answers import StreamAnswers
-from vmsc.binding import Binding, Unsettled
-from vmsc.entry import Entry
-from vmsc.opened import bad_start
+from vmsc.inspect.binder import Binding, Unsettled
+from vmsc.inspect.entry import Entry
+from vmsc.inspect.file_reader import bad_start
+from vmsc.inspect.parameters import StreamAnswers
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, ParamError
 from vmsc.stream.events import Pages, Section
