@@ -24,7 +24,9 @@ import vmsc
 if TYPE_CHECKING:
     from vmsc.schema import ir
 
-__all__ = ["Index", "Place", "cached", "digest_of", "load_schema", "recalled", "remember", "store"]
+__all__ = [
+    "Index", "Place", "cached", "digest_of", "forget", "home_folder", "load_schema", "store",
+]  # fmt: skip
 
 _ENDS = (".py", ".lark", ".jinja", ".vmsd")
 _PARTS = tuple(f"*{end}" for end in _ENDS)
@@ -62,7 +64,7 @@ def digest_of(schemas: Sequence[Path], shipped: Path) -> str:
     Where no file has changed since, it is what it was then: they are not read again.
     """
     roots = [Path(vmsc.__file__).parent, shipped.parent / "plugins", shipped / "std", *schemas]
-    stamp = _home() / "stamps" / _stamp(roots)
+    stamp = home_folder() / "stamps" / _stamp(roots)
     try:
         known = stamp.read_text()
         if len(known) == 32:
@@ -72,7 +74,7 @@ def digest_of(schemas: Sequence[Path], shipped: Path) -> str:
     digest = _digest(roots)
     try:
         stamp.parent.mkdir(parents=True, exist_ok=True)
-        _forget(stamp.parent.iterdir(), 64)
+        forget(stamp.parent.iterdir(), 64)
         stamp.write_text(digest)
     except OSError:
         pass
@@ -120,14 +122,14 @@ def _digest(roots: Sequence[Path]) -> str:
     return whole.hexdigest()[:32]
 
 
-def _home() -> Path:
+def home_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "vmsc"
 
 
 def cached(digest: str) -> tuple[Path, Index] | None:
     """The folder of this digest and its index, if all of it is there; it stays while we run."""
-    folder = _home() / digest
+    folder = home_folder() / digest
     try:
         file = (folder / "index.json").open("rb")
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -160,7 +162,7 @@ def store(digest: str, index: Index, sources: Mapping[str, str], schema: ir.Sche
     import shutil
     import tempfile
 
-    home = _home()
+    home = home_folder()
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="new-", dir=home, ignore_cleanup_errors=True) as beside:
         _write(Path(beside) / digest, digest, index, sources, schema)
@@ -189,28 +191,6 @@ def _write(
     (folder / "index.json").write_bytes(msgspec.json.encode(index))
 
 
-def recalled(key: str) -> dict[str, dict[str, bool | int | str]]:
-    """Parameters that were solved before; none where nothing was kept."""
-    try:
-        text = (_home() / "solved" / key).read_bytes()
-        return msgspec.json.decode(text, type=dict[str, dict[str, bool | int | str]])
-    except (OSError, msgspec.DecodeError):
-        return {}
-
-
-def remember(key: str, values: Mapping[str, Mapping[str, int | str]]) -> None:
-    """Keep solved parameters under what they hang on. If that cannot be, nothing is lost."""
-    from vmsc.files import write_file
-
-    folder = _home() / "solved"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _forget(folder.iterdir(), 64)
-        write_file(folder / key, msgspec.json.encode(values))
-    except (OSError, OverflowError, UnicodeEncodeError):  # names may be no UTF-8
-        pass
-
-
 def _forget_old(home: Path) -> None:
     """Keep the newest few, and what is in use."""
     import shutil
@@ -226,7 +206,7 @@ def _forget_old(home: Path) -> None:
             shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def _forget(files: Iterable[Path], kept: int) -> None:
+def forget(files: Iterable[Path], kept: int) -> None:
     """Remove all of these, once they are more than that."""
     found = list(files)
     for file in found if len(found) > kept else ():

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from vmsc.compiler.cache import recalled, remember
 from vmsc.compiler.library import Library
+from vmsc.inspect.solved_cache import recalled, remember
 from vmsc.params.machine_file import (
     Machine,
     SectionParams,
