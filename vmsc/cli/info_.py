@@ -78,7 +78,7 @@ def _print_table(rows: list[list[str]]) -> None:
 
 
 def _fields(entry: Entry) -> int | None:
-    from vmsc.inspect.entry import count_fields
+    from vmsc.inspect.values import count_fields
     from vmsc.stream.events import Section
 
     event = entry.event

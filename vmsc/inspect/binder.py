@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmsc.compiler.library import Library
-from vmsc.inspect.entry import Answers, Entry, Occurrences, located, stickies
+from vmsc.inspect.entry import Answers, Entry, Occurrences, located
+from vmsc.inspect.values import stickies
 from vmsc.params.by_length import open_params, tried
 from vmsc.params.device_path import Earlier, placed
 from vmsc.runtime.codec import Buffer, Codec, Param

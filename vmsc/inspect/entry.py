@@ -10,18 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import msgspec
-
+from vmsc.inspect.values import Value
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import CodecError, DecodeError, ParamError, Truncated
 from vmsc.stream.events import Event, Pages, Section
 
-__all__ = [
-    "ITEM_HEAD", "Answers", "Entry", "Occurrences", "Value", "count_fields", "last_sticky",
-    "located", "payload", "stickies",
-]  # fmt: skip
+__all__ = ["ITEM_HEAD", "Answers", "Entry", "Occurrences", "Value", "located", "payload"]
 
-Value = Any  # an object of a generated class
 ITEM_HEAD = 5  # a codec's framed encoding is one STRUCT item; a frame has a length of its own
 
 
@@ -130,35 +125,6 @@ def located(fault: CodecError, section: Section | Pages, head: int = 0) -> Codec
         wanted = f" for {fault.field}" if fault.path else ""
         return ParamError(f"{instance}: {fault.message}{wanted}; {way}", name=fault.name)
     return fault
-
-
-def count_fields(value: Value) -> int:
-    """How many fields a value has, those of nested descriptions counted one by one."""
-    if isinstance(value, msgspec.Struct):
-        names = type(value).__struct_fields__
-        return sum(count_fields(getattr(value, n)) for n in names if getattr(value, n) is not None)
-    if isinstance(value, list) and value and isinstance(value[0], msgspec.Struct | list | tuple):
-        return sum(map(count_fields, value))
-    return 1
-
-
-def last_sticky(value: Value, name: str) -> Any:
-    """The last value that a sticky field had."""
-    if isinstance(value, msgspec.Struct):
-        own = getattr(value, name, None)
-        if own is not None:
-            return own
-        parts = (getattr(value, f) for f in reversed(type(value).__struct_fields__))
-        return next((v for p in parts if (v := last_sticky(p, name)) is not None), None)
-    if isinstance(value, list) and value and isinstance(value[-1], msgspec.Struct):
-        return next((v for p in reversed(value) if (v := last_sticky(p, name)) is not None), None)
-    return None
-
-
-def stickies(codec: Codec, value: Value) -> dict[str, Any]:
-    """What a value leaves behind for the next part of its section."""
-    names = [p.name for p in codec.params if p.sticky]
-    return {name: last for name in names if (last := last_sticky(value, name)) is not None}
 
 
 def payload(entry: Entry) -> Buffer:

@@ -6,16 +6,8 @@ from collections.abc import Callable, Iterator
 
 from vmsc.compiler.library import Library
 from vmsc.inspect.binder import Binding
-from vmsc.inspect.entry import (
-    ITEM_HEAD,
-    Answers,
-    Entry,
-    Value,
-    count_fields,
-    last_sticky,
-    located,
-    payload,
-)
+from vmsc.inspect.entry import ITEM_HEAD, Answers, Entry, Value, located, payload
+from vmsc.inspect.values import count_fields, last_sticky
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.events import Event, Pages, Section

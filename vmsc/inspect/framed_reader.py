@@ -15,7 +15,8 @@ import msgspec
 
 from vmsc.compiler.library import Library
 from vmsc.inspect.binder import ram_form
-from vmsc.inspect.entry import Entry, located, payload, stickies
+from vmsc.inspect.entry import Entry, located, payload
+from vmsc.inspect.values import stickies
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import CodecError, DecodeError
 from vmsc.runtime.framed.checkpoint import decode_checkpoint

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmsc.compiler.library import Library
-from vmsc.inspect.entry import Answers, Entry, Occurrences, last_sticky, payload
+from vmsc.inspect.entry import Answers, Entry, Occurrences, payload
 from vmsc.inspect.json_values import from_json, to_json
+from vmsc.inspect.values import last_sticky
 from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import CodecError, EncodeError
 from vmsc.stream.events import (
