@@ -79,7 +79,7 @@ def parts(one: Sent, talk: Recorded) -> dict[str, list[int]]:
 
 def outcome(talk: Recorded, wire: bytes) -> str:
     """What becomes of a request and a checkpoint, and of a primary that then only waits."""
-    from vmsc.colo.session import Ended, Outcome, Play, Session, ToSecondary
+    from vmsc.guard.colo.session import Ended, Outcome, Play, Session, ToSecondary
 
     session = Session(ground=talk.ground)
     actions = session.from_primary(wire)

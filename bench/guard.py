@@ -22,7 +22,7 @@ from measure import row
 if TYPE_CHECKING:
     from colo_recorded import Recorded
 
-    from vmsc.colo.checkpoint import Checkpoint
+    from vmsc.guard.colo.checkpoint import Checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 PIECE = 256 << 10
@@ -50,7 +50,7 @@ def pieces(talk: Recorded, size: int) -> list[bytes]:
 
 def timed(talk: Recorded, wire: Sequence[bytes]) -> tuple[float, float]:
     """Milliseconds: of the last piece, wall clock; of all of them, CPU."""
-    from vmsc.colo.session import Session, ToSecondary
+    from vmsc.guard.colo.session import Session, ToSecondary
 
     session, cpu = Session(ground=talk.ground), time.process_time()
     for piece in wire[:-1]:
@@ -64,7 +64,7 @@ def timed(talk: Recorded, wire: Sequence[bytes]) -> tuple[float, float]:
 
 def replayed(talk: Recorded, wire: Sequence[bytes]) -> float:
     """Milliseconds to play the checkpoint over loopback to one who only reads, to its last byte."""
-    from vmsc.colo.session import Proven, Session
+    from vmsc.guard.colo.session import Proven, Session
 
     session = Session(ground=talk.ground)
     actions = [action for piece in wire for action in session.from_primary(piece)]
@@ -73,7 +73,7 @@ def replayed(talk: Recorded, wire: Sequence[bytes]) -> float:
 
 
 async def _played(checkpoint: Checkpoint) -> float:
-    from vmsc.colo.line import Line
+    from vmsc.guard.connection import Line
 
     size, whole = sum(map(len, checkpoint.wire())), asyncio.Event()
 

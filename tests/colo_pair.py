@@ -23,8 +23,8 @@ from colo_talk import (
     talk_library,
 )
 
-from vmsc.colo.session import Actions, Ended, Outcome, Play, Session, ToPrimary, ToSecondary
-from vmsc.colo.tables import PRIMARY, Mark, State, after, heard, said
+from vmsc.guard.colo.protocol import PRIMARY, Mark, State, after, heard, said
+from vmsc.guard.colo.session import Actions, Ended, Outcome, Play, Session, ToPrimary, ToSecondary
 from vmsc.inspect.parameters import open_answers
 
 __all__ = ["Pair"]

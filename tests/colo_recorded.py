@@ -11,7 +11,7 @@ from colo_talk import REQUEST, SEND, SIZE, Page, Sent, name, walk_ram
 from recordings import record
 from streams_at_hand import library
 
-from vmsc.colo.ground import FirstMigration, Ground
+from vmsc.guard.colo.first_migration import FirstMigration, Ground
 from vmsc.inspect.parameters import open_answers
 
 __all__ = ["Recorded", "continues", "pages", "recorded", "whole_checkpoints"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from colo_talk import LOADED, RECEIVED, REPLY, REQUEST, TALK, ground
 
-from vmsc.colo.session import Action, Applied, Limits, Session, ToPrimary, ToSecondary
+from vmsc.guard.colo.session import Action, Applied, Limits, Session, ToPrimary, ToSecondary
 
 __all__ = ["applied", "begun", "cuts", "fed", "ways"]
 

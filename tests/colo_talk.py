@@ -16,8 +16,8 @@ from pathlib import Path
 
 from records import array, body, device, field
 
-from vmsc.colo.ground import FirstMigration, Ground
 from vmsc.compiler.library import Library, open_library
+from vmsc.guard.colo.first_migration import FirstMigration, Ground
 from vmsc.inspect.parameters import open_answers
 
 __all__ = [

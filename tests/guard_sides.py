@@ -43,8 +43,8 @@ from colo_talk import (
     word,
 )
 
-from vmsc.colo.options import Options, Waits
-from vmsc.colo.serve import guard
+from vmsc.guard.config import Options, Waits
+from vmsc.guard.server import guard
 from vmsc.inspect.parameters import open_answers
 
 __all__ = [

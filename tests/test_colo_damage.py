@@ -17,7 +17,7 @@ from colo_talk import (
     talk_library,
 )
 
-from vmsc.colo.session import (
+from vmsc.guard.colo.session import (
     Applied,
     Ended,
     Outcome,

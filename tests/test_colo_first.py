@@ -23,8 +23,8 @@ from colo_talk import (
     word,
 )
 
-from vmsc.colo.journal import json_lines
-from vmsc.colo.session import Actions, Ended, Outcome, Session, Side, ToPrimary, ToSecondary
+from vmsc.guard.colo.session import Actions, Ended, Outcome, Session, Side, ToPrimary, ToSecondary
+from vmsc.guard.journal import json_lines
 from vmsc.inspect.parameters import open_answers
 
 

@@ -38,7 +38,7 @@ from colo_talk import (
     word,
 )
 
-from vmsc.colo.session import (
+from vmsc.guard.colo.session import (
     Ended,
     Outcome,
     Play,

@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 )
 from test_colo_hostile import BAD_DEVICES, BAD_LIVE, with_ram
 
-from vmsc.colo.session import Outcome, Side
-from vmsc.colo.tables import State
+from vmsc.guard.colo.protocol import State
+from vmsc.guard.colo.session import Outcome, Side
 
 SIZES = st.one_of(st.just(1 << 20), st.integers(1, 5), st.integers(1, 3000))
 BAD = [wire for wire, _ in (*BAD_DEVICES.values(), *BAD_LIVE.values())] + [with_ram(b"\0" * 8)]

@@ -30,7 +30,7 @@ from colo_talk import (
 from live import require_qemu
 from streams_at_hand import library
 
-from vmsc.colo.session import (
+from vmsc.guard.colo.session import (
     Action,
     Actions,
     Applied,

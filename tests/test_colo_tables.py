@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from vmsc.colo.tables import (
+from vmsc.guard.colo.protocol import (
     PRIMARY,
     SECONDARY,
     Event,

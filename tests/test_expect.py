@@ -19,10 +19,16 @@ from colo_talk import REQUEST, SEND, SIZE, Sent, clock, ground, live, nic, ram_p
 from live import require_qemu, running
 from streams_at_hand import MACHINES, answers, library, opened, state
 
-from vmsc.colo.checkpoint import Checkpoint
-from vmsc.colo.expect import MAX_SIZE, DumpError, Expected, load_expected, subsections_in
-from vmsc.colo.refusal import Refusal
-from vmsc.colo.session import Checks, Ended, Proven, Session
+from vmsc.guard.colo.checkpoint import Checkpoint
+from vmsc.guard.colo.peer_versions import (
+    MAX_SIZE,
+    DumpError,
+    Expected,
+    load_expected,
+    subsections_in,
+)
+from vmsc.guard.colo.refusal import Refusal
+from vmsc.guard.colo.session import Checks, Ended, Proven, Session
 from vmsc.inspect.entry import Entry
 from vmsc.inspect.file_reader import entries
 from vmsc.inspect.parameters import open_answers

@@ -50,9 +50,9 @@ from guard_sides import (
     soon,
 )
 
-from vmsc.colo.checkpoint import Checkpoint
-from vmsc.colo.session import Proven, Session
-from vmsc.colo.store import Store, stored
+from vmsc.guard.colo.checkpoint import Checkpoint
+from vmsc.guard.colo.session import Proven, Session
+from vmsc.guard.store import Store, stored
 from vmsc.inspect.file_reader import entries
 from vmsc.inspect.framed_writer import unframed
 from vmsc.inspect.parameters import open_answers

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmsc.colo.aftermath import GOOD, WRONG, Order, Reach, by_hand, orders, report, status
-from vmsc.colo.deadline import SLOWEST, Late, Pace, due
-from vmsc.colo.session import Ended, Outcome, Side
+from vmsc.guard.colo.orders import GOOD, WRONG, Order, Reach, by_hand, orders, report, status
+from vmsc.guard.colo.session import Ended, Outcome, Side
+from vmsc.guard.colo.timeouts import SLOWEST, Late, Pace, due
 
 HEARTBEAT = '{"execute": "x-colo-lost-heartbeat"}'
 QUIT = '{"execute": "quit"}'

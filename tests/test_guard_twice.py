@@ -12,11 +12,11 @@ from live import MACHINES, eventually, require_qemu
 from pairs import Link, Trouble, counted, counts_in, linked, pair
 from streams_at_hand import library, unframe
 
-from vmsc.colo.checkpoint import message
-from vmsc.colo.ground import FirstMigration
-from vmsc.colo.store import stored
-from vmsc.colo.tables import Mark
-from vmsc.colo.taking import Taking
+from vmsc.guard.colo.checkpoint import message
+from vmsc.guard.colo.checkpoint_reader import Taking
+from vmsc.guard.colo.first_migration import FirstMigration
+from vmsc.guard.colo.protocol import Mark
+from vmsc.guard.store import stored
 from vmsc.inspect.file_reader import entries
 from vmsc.inspect.parameters import open_answers
 from vmsc.stream.events import Section

@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("plugins",),
     ("compiler",),
     ("inspect",),
-    ("colo",),
+    ("guard",),
     ("cli",),
 )
 PLACE = {room: place for place, rooms in enumerate(LAYERS) for room in rooms}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from guard_sides import Qmp, qmp
 
-from vmsc.colo.monitor import Monitor
+from vmsc.guard.qmp import Monitor
 
 
 def test_events_are_told_in_their_order_and_only_those_that_matter(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from vmsc.cli.faults import USAGE, stop
 from vmsc.cli.reading import Input, hold_option, library_of, sources_options
 
 if TYPE_CHECKING:
-    from vmsc.colo.options import Options
-    from vmsc.colo.session import Checks
+    from vmsc.guard.colo.session import Checks
+    from vmsc.guard.config import Options
 
 __all__ = ["command"]
 
@@ -135,8 +135,8 @@ def command(**given: Any) -> None:
         stop(f"error: no {fault.name}, which the guard needs: pip install 'vmsc[guard]'", USAGE)
     import asyncio
 
-    from vmsc.colo.monitor import MonitorError
-    from vmsc.colo.serve import guard
+    from vmsc.guard.qmp import MonitorError
+    from vmsc.guard.server import guard
 
     options, end = _prepared(given)
     try:
@@ -165,10 +165,10 @@ def _say(text: str) -> None:
 
 def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
     """The guard's options, and what ends the serving of metrics."""
-    from vmsc.colo.journal import Metrics, json_lines
-    from vmsc.colo.options import Options
-    from vmsc.colo.session import Limits
-    from vmsc.colo.store import Store
+    from vmsc.guard.colo.session import Limits
+    from vmsc.guard.config import Options
+    from vmsc.guard.journal import Metrics, json_lines
+    from vmsc.guard.store import Store
     from vmsc.inspect.parameters import open_answers
     from vmsc.params.machine_file import MachineError
 
@@ -211,8 +211,8 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
 
 
 def _checks(expect: Path | None) -> Checks:
-    from vmsc.colo.expect import DumpError, load_expected
-    from vmsc.colo.session import Checks
+    from vmsc.guard.colo.peer_versions import DumpError, load_expected
+    from vmsc.guard.colo.session import Checks
 
     if expect is None:
         return Checks()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from vmsc.colo.session import Ended, Outcome
+from vmsc.guard.colo.session import Ended, Outcome
 
 __all__ = ["GOOD", "WRONG", "Order", "Reach", "by_hand", "orders", "report", "status"]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from vmsc.colo.aftermath import GOOD, WRONG, Order, Reach, by_hand, orders, report, status
-from vmsc.colo.inputs import Closed, Exit, Inputs, Stop
-from vmsc.colo.line import Line
-from vmsc.colo.monitor import Monitor, MonitorError
-from vmsc.colo.options import Options
-from vmsc.colo.session import Ended, Outcome, Side
+from vmsc.guard.colo.orders import GOOD, WRONG, Order, Reach, by_hand, orders, report, status
+from vmsc.guard.colo.session import Ended, Outcome, Side
+from vmsc.guard.config import Options
+from vmsc.guard.connection import Line
+from vmsc.guard.inbox import Closed, Exit, Inputs, Stop
+from vmsc.guard.qmp import Monitor, MonitorError
 
 __all__ = ["Hands", "conclude", "log_size"]
 

@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from vmsc.colo.checkpoint import Checkpoint, Taken
-from vmsc.colo.ground import RAM, Ground
 from vmsc.files import write_pieces
+from vmsc.guard.colo.checkpoint import Checkpoint, Taken
+from vmsc.guard.colo.first_migration import RAM, Ground
 from vmsc.inspect.entry import Entry
 from vmsc.inspect.framed_writer import Long, framed
 from vmsc.inspect.pipe_reader import payload_in

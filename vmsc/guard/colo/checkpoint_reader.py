@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from vmsc.colo.checkpoint import Checkpoint, Taken
-from vmsc.colo.ground import RAM, Device, Ground
-from vmsc.colo.proof import named_first, prove_pages
-from vmsc.colo.refusal import Refusal, refused
-from vmsc.colo.tables import Event, Mark, heard
+from vmsc.guard.colo.checkpoint import Checkpoint, Taken
+from vmsc.guard.colo.first_migration import RAM, Device, Ground
+from vmsc.guard.colo.protocol import Event, Mark, heard
+from vmsc.guard.colo.ram_proof import named_first, prove_pages
+from vmsc.guard.colo.refusal import Refusal, refused
 from vmsc.inspect.pipe_reader import entry_of, payload_in
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError

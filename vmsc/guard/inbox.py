@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from vmsc.colo.session import Side
+from vmsc.guard.colo.session import Side
 
 __all__ = ["Closed", "Exit", "Heard", "Input", "Inputs", "Second", "Stop"]
 

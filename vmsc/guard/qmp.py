@@ -15,7 +15,7 @@ from typing import Any
 from qemu.qmp import ExecuteError, Message, QMPClient, QMPError
 from qemu.qmp.protocol import Runstate
 
-from vmsc.colo.options import Waits
+from vmsc.guard.config import Waits
 
 __all__ = ["Monitor", "MonitorError"]
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from vmsc.colo.options import Waits
+from vmsc.guard.config import Waits
 from vmsc.runtime.codec import Buffer
 
 __all__ = ["PIECE", "Line"]

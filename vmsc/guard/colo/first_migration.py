@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from vmsc.colo.refusal import Refusal, refused
+from vmsc.guard.colo.refusal import Refusal, refused
 from vmsc.inspect.binder import Binding, ram_form
 from vmsc.inspect.parameters import StreamAnswers
 from vmsc.inspect.pipe_reader import HOLD, Arrivals, entry_of, payload_in

@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, assert_never
 
-from vmsc.colo import session as s
-from vmsc.colo.aftermath import GOOD
-from vmsc.colo.checkpoint import Checkpoint
-from vmsc.colo.deadline import Late, Pace, due
-from vmsc.colo.ending import Hands, conclude, log_size
-from vmsc.colo.ground import Ground
-from vmsc.colo.inputs import Closed, Exit, Heard, Input, Inputs, Second, Stop
-from vmsc.colo.line import PIECE, Line
-from vmsc.colo.monitor import Monitor
-from vmsc.colo.options import Options
+from vmsc.guard.colo import session as s
+from vmsc.guard.colo.checkpoint import Checkpoint
+from vmsc.guard.colo.first_migration import Ground
+from vmsc.guard.colo.orders import GOOD
+from vmsc.guard.colo.timeouts import Late, Pace, due
+from vmsc.guard.config import Options
+from vmsc.guard.connection import PIECE, Line
+from vmsc.guard.inbox import Closed, Exit, Heard, Input, Inputs, Second, Stop
+from vmsc.guard.qmp import Monitor
+from vmsc.guard.shutdown import Hands, conclude, log_size
 from vmsc.runtime.errors import CodecError
 from vmsc.stream.multifd import is_channel
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from vmsc.colo.checkpoint import Checkpoint, message
-from vmsc.colo.ground import FirstMigration, Ground
-from vmsc.colo.refusal import Refusal
-from vmsc.colo.tables import (
+from vmsc.guard.colo.checkpoint import Checkpoint, message
+from vmsc.guard.colo.checkpoint_reader import Taking
+from vmsc.guard.colo.first_migration import FirstMigration, Ground
+from vmsc.guard.colo.protocol import (
     PRIMARY,
     SECONDARY,
     Event,
@@ -32,7 +32,7 @@ from vmsc.colo.tables import (
     heard,
     said,
 )
-from vmsc.colo.taking import Taking
+from vmsc.guard.colo.refusal import Refusal
 from vmsc.inspect.parameters import StreamAnswers
 from vmsc.inspect.pipe_reader import HOLD
 from vmsc.runtime.codec import Buffer

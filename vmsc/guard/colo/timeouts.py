@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vmsc.colo.session import Side
+from vmsc.guard.colo.session import Side
 
 __all__ = ["SLOWEST", "Late", "Pace", "due"]
 

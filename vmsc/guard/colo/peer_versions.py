@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vmsc.colo.checkpoint import Checkpoint
-from vmsc.colo.ground import Ground
-from vmsc.colo.refusal import Refusal
+from vmsc.guard.colo.checkpoint import Checkpoint
+from vmsc.guard.colo.first_migration import Ground
+from vmsc.guard.colo.refusal import Refusal
 from vmsc.inspect.entry import Entry
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.wire import LIST, STRUCT, SUBSECTION

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from vmsc.colo.refusal import Refusal
+from vmsc.guard.colo.refusal import Refusal
 from vmsc.runtime.codec import Buffer
 from vmsc.stream.primitives import encode_name
 from vmsc.stream.ram import Flag, Page, RamFormat, RamItem, Sync, read_item

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vmsc.colo.journal import Tell
-from vmsc.colo.session import Checks, Limits
-from vmsc.colo.store import Store
+from vmsc.guard.colo.session import Checks, Limits
+from vmsc.guard.journal import Tell
+from vmsc.guard.store import Store
 from vmsc.inspect.parameters import StreamAnswers
 
 __all__ = ["Address", "Options", "Waits"]

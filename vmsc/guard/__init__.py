@@ -1,0 +1,1 @@
+"""The guard: a proxy between COLO's two sides (asyncio, files, QMP) around `guard.colo`."""
