@@ -167,7 +167,8 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
     """The guard's options, and what ends the serving of metrics."""
     from vmsc.guard.colo.session import Limits
     from vmsc.guard.config import Options
-    from vmsc.guard.journal import Metrics, json_lines
+    from vmsc.guard.journal import json_lines
+    from vmsc.guard.metrics import Metrics
     from vmsc.guard.store import Store
     from vmsc.inspect.parameters import open_answers
     from vmsc.params.machine_file import MachineError
