@@ -37,7 +37,7 @@ from guard_sides import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from vmsc.cli.guard_ import command as guard_command
+from vmsc.cli.commands.guard import command as guard_command
 from vmsc.runtime.framed.checkpoint import decode_checkpoint
 
 HEARTBEAT = "x-colo-lost-heartbeat"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 
@@ -39,6 +40,11 @@ _GROUPS = {
 _COMMANDS = {name: text for group in _GROUPS.values() for name, text in group.items()}
 
 
+def _module(command: str) -> str:
+    """Its module's name: the command's own, which may not be one of Python's words."""
+    return f"{command}_" if keyword.iskeyword(command) else command
+
+
 class _Lazy(click.Group):
     """Loads a command's module when the command is called."""
 
@@ -57,7 +63,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"vmsc.cli.{name}_")
+        module = importlib.import_module(f"vmsc.cli.commands.{_module(name)}")
         command = module.command
         assert isinstance(command, click.Command)
         return command
@@ -85,7 +91,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; errors become one message and an exit status."""
-    from vmsc.cli.faults import guarded
+    from vmsc.cli.exit import guarded
 
     sys.exit(guarded(_run))
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vmsc.cli.faults import WRONG, Stop
+from vmsc.cli.exit import WRONG, Stop
 from vmsc.schema.diagnostics import Report, as_json, as_text
 
 __all__ = [

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.faults import plain
-from vmsc.cli.reading import (
+from vmsc.cli.exit import plain
+from vmsc.cli.input import (
     ROOM,
     Input,
     beginning,

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vmsc.cli.faults import USAGE, WRONG, leave_in_order, plain, stop
+from vmsc.cli.exit import USAGE, WRONG, leave_in_order, plain, stop
 from vmsc.cli.options import plugin_option, schemas_option
 from vmsc.cli.progress import watched
 

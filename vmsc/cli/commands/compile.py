@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vmsc.cli.faults import stop
+from vmsc.cli.exit import stop
 from vmsc.cli.options import (
     nearest,
     pairs,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from vmsc.cli.faults import USAGE, stop
-from vmsc.cli.reading import Input, hold_option, library_of, sources_options
+from vmsc.cli.exit import USAGE, stop
+from vmsc.cli.input import Input, hold_option, library_of, sources_options
 
 if TYPE_CHECKING:
     from vmsc.guard.colo.session import Checks

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vmsc.cli.reading import (
+from vmsc.cli.input import (
     Input,
     file_argument,
     opened,

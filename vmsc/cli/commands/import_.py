@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmsc.cli.faults import stop
+from vmsc.cli.exit import stop
+from vmsc.cli.input import file_argument, read_input
 from vmsc.cli.options import nearest, pairs, plugin_option, schemas_option
-from vmsc.cli.reading import file_argument, read_input
 
 if TYPE_CHECKING:
     from vmsc.hooks.host import Host

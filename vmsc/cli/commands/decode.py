@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.faults import leave_in_order, stop
-from vmsc.cli.reading import (
+from vmsc.cli.exit import leave_in_order, stop
+from vmsc.cli.input import (
     ROOM,
     Input,
     file_argument,

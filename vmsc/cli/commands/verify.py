@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.reading import (
+from vmsc.cli.input import (
     ROOM,
     Input,
     file_argument,

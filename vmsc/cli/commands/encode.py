@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.faults import stop
-from vmsc.cli.reading import (
+from vmsc.cli.exit import stop
+from vmsc.cli.input import (
     Input,
     all_taken,
     library_of,
