@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 
 from vmsc.params.qemu_types import INFOS
 
-from .layers import Shapes, condition, in_order, laid_over
-from .shapes import Item, Leaf, Lists, Part, Run, Shape, Trees, merge, merge_items
-from .text import (
+from .overlay import Shapes, condition, in_order, laid_over
+from .schema_text import (
     Line,
     Names,
     block,
@@ -23,6 +22,7 @@ from .text import (
     subsection_name,
     version_words,
 )  # fmt: skip
+from .shapes import Item, Leaf, Lists, Part, Run, Shape, Trees, merge, merge_items
 
 __all__ = ["Layout", "Writer", "layout_of"]
 

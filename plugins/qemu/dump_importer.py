@@ -13,8 +13,8 @@ from typing import Any
 
 from vmsc.hooks import Artifact, ImporterError
 
-from .layers import Shapes, condition, in_order, laid_over
-from .text import (
+from .overlay import Shapes, condition, in_order, laid_over
+from .schema_text import (
     Line,
     Names,
     block,

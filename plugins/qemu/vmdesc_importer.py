@@ -17,9 +17,9 @@ from vmsc.stream.configuration import read_configuration
 from vmsc.stream.section_names import names_of
 from vmsc.stream.vmdesc import Device, Vmdesc, VmdescError, read_vmdesc
 
-from .bodies import Writer
+from .schema_text import Names, class_name, class_names, comment, module_name
+from .schema_writer import Writer
 from .shapes import Item, Leaf, Run, Shape, merge, nested, shape_of
-from .text import Names, class_name, class_names, comment, module_name
 
 __all__ = ["run"]
 
