@@ -8,6 +8,7 @@ from pathlib import Path
 
 import helpers
 import pytest
+from example_vectors import Examples, compile_examples
 from hypothesis import HealthCheck, settings
 
 from vmsc.hooks.host import Host, load_host
@@ -42,6 +43,12 @@ def build(host: Host) -> Callable[[str], types.ModuleType]:
 def report_of(host: Host) -> Callable[[str], list[Diagnostic]]:
     """report_of(text): what is wrong with a schema, sorted by place."""
     return lambda text: helpers.report_of(text, host)
+
+
+@pytest.fixture(scope="session")
+def examples(host: Host) -> Examples:
+    """The example schemas, compiled."""
+    return compile_examples(host)
 
 
 @pytest.fixture

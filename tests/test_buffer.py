@@ -12,9 +12,9 @@ import pytest
 from frames import BLOB, CONTEXT, EOF, MIXED, RAM, RTC, SMALL
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stored_frames import stored
 from streams_at_hand import answers, frame, state
 from test_frame import PAGE
-from test_stored import stored
 
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.runtime.framed.checkpoint import (

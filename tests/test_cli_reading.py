@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from arrivals import HELD, STREAM, TOLD, devices, machine_file, ram
 from commands import BIN
 from streams_at_hand import answers, library, state
-from test_arriving import HELD, STREAM, TOLD, devices, machine_file, ram
 
 from vmsc.inspect.file_reader import stream_measure
 from vmsc.stream.events import Section

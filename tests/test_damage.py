@@ -6,12 +6,13 @@ import random
 import time
 
 import pytest
+from arrivals import cuts, devices, fed, ram, seen
+from damage import clear
 from streams_at_hand import answers, library, state
-from test_arriving import cuts, devices, fed, ram, seen
 
 from vmsc.inspect.damaged_reader import resynced
 from vmsc.inspect.file_reader import entries
-from vmsc.runtime.errors import CodecError, DecodeError, ParamError, Truncated
+from vmsc.runtime.errors import CodecError, Truncated
 from vmsc.stream.events import Gap, Section
 
 SECONDS = 5.0  # that one stream may take
@@ -32,15 +33,6 @@ def outcome(data: bytes, name: str) -> CodecError | None:
     finally:
         assert time.monotonic() - begun < SECONDS
     return None
-
-
-def clear(error: CodecError, data: bytes) -> bool:
-    """Whether it says what and where."""
-    if isinstance(error, ParamError):
-        return "--param" in str(error)
-    assert isinstance(error, DecodeError)
-    place = error.offset + (error.base or 0)
-    return 0 <= place <= len(data) and str(place) in str(error) and bool(error.code)
 
 
 @pytest.mark.parametrize("part", AMOUNT)

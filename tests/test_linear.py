@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from arrivals import bytewise
 from helpers import attempt
 from streams_at_hand import MACHINES, answers, library, state
-from test_arriving import bytewise
 
 from vmsc.compiler.library import open_library
 from vmsc.inspect.file_reader import stream_measure

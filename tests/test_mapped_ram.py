@@ -10,10 +10,10 @@ import struct
 from pathlib import Path
 
 import pytest
+from arrivals import bytewise, cuts, machine_file, seen
 from commands import run_vmsc
 from helpers import attempt, hexed
 from streams_at_hand import frame, library, opened, state, unframe
-from test_arriving import bytewise, cuts, machine_file, seen
 
 from vmsc.inspect.entry import Answers
 from vmsc.inspect.file_reader import entries

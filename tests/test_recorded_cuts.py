@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 import pytest
+from arrivals import Seen, bytewise, cuts, seen
+from damage import clear
 from live import require_qemu
 from recordings import RECORDINGS, record
 from streams_at_hand import library
-from test_arriving import Seen, bytewise, cuts, seen
-from test_damage import clear
 
 from vmsc.inspect.file_reader import entries
 from vmsc.inspect.parameters import open_answers

@@ -6,61 +6,22 @@ import dataclasses
 import types
 import typing
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
-from helpers import arguments, attempt, check_codec, compiled, hexed, modules_of
-from vector_files import FOLDER, Entry, entries, value_of
+from example_vectors import EXAMPLES, Examples, each
+from helpers import attempt, check_codec, hexed
+from vector_files import FOLDER, Entry, entries
 
 from vmsc import plan
-from vmsc.compiler.driver import Compiled
-from vmsc.hooks.host import Host
-from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError, EncodeError, ParamError, Truncated
 from vmsc.runtime.types import OneOf
 from vmsc.schema import ir, syntax
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.ir.functions import FUNCTIONS
 from vmsc.schema.syntax.loader import load
-
-EXAMPLES = Path(__file__).parent.parent / "schemas" / "examples"
-
-
-@dataclasses.dataclass(frozen=True)
-class Examples:
-    schema: Compiled
-    modules: Mapping[str, types.ModuleType]
-
-    def codec(self, entry: Entry) -> Codec:
-        codec: Codec = self.modules[f"examples.{entry.file}"].CODECS[entry.description]
-        return codec
-
-    def given(self, entry: Entry) -> dict[str, Any]:
-        """The keyword arguments; what a loop carries on is text in the file."""
-        codec = self.codec(entry)
-        given = arguments(codec, entry.version, entry.params)
-        texts = {p.name for p in codec.params if p.kind == "bytes"}
-        return {n: v.encode() if n in texts else v for n, v in given.items()}
-
-    def value(self, entry: Entry) -> Any:
-        codec = self.codec(entry)
-        return value_of(list[codec.type] if codec.kind == "loop" else codec.type, entry.value)  # type: ignore[name-defined]
-
-
-@pytest.fixture(scope="session")
-def examples(host: Host) -> Examples:
-    report = Report()
-    schema = compiled(load([EXAMPLES], report), host, report)
-    return Examples(schema, modules_of(schema, host))
-
-
-def each(kind: str) -> pytest.MarkDecorator:
-    found = entries(kind)
-    return pytest.mark.parametrize("entry", found, ids=[e.name for e in found])
-
 
 # --- the bytes ------------------------------------------------------------------------------------
 

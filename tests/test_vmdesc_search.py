@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from arrivals import bytewise, cuts, seen
 from commands import run_vmsc
 from streams_at_hand import DATA, library, state
-from test_arriving import bytewise, cuts, seen
 
 from vmsc.inspect.file_reader import entries
 from vmsc.inspect.parameters import open_answers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from example_vectors import Examples, each
 from helpers import hexed
-from test_vectors import Examples, each, examples
 from vector_files import Entry
 
 from vmsc.inspect.byte_map import MARKS, Leaf, leaves
