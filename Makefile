@@ -47,7 +47,7 @@ types: $(VENV)/.dev ## mypy --strict, plugins and tests included
 	$(BIN)/python -m pip install --quiet --no-deps --target build/types .
 	cp pyproject.toml build/types/
 	cd build/types && ../../$(BIN)/mypy -p vmsc
-	MYPYPATH=build/types:tests $(BIN)/mypy --config-file pyproject.toml tests bench
+	MYPYPATH=build/types:tests/support $(BIN)/mypy --config-file pyproject.toml tests bench
 
 # The two QEMUs, the TPM that runs beside one, and what makes hosts of a test's own.
 qemu: ## install what the live tests need (apt-get)
@@ -60,7 +60,7 @@ qemu: ## install what the live tests need (apt-get)
 	} || echo "QEMU could not be installed: tests that need a live one will say so"
 
 coverage: $(VENV)/.dev qemu ## docs/coverage.md anew, from what live machines send
-	$(BIN)/python tests/coverage_page.py
+	$(BIN)/python tests/support/coverage_page.py
 
 check: lint types ## lint, types and the fast tests: before each commit
 	$(BIN)/pytest -m fast -n $(JOBS) --dist loadgroup
@@ -79,7 +79,7 @@ bench: $(VENV)/.dev ## side-by-side measurements
 	done; [ -z "$$missed" ] || { echo "missed a gate:$$missed"; exit 1; }
 
 goldens: $(VENV)/.dev ## rewrite goldens and error headers (fails, so that it is not taken for a test)
-	$(BIN)/pytest --update tests/test_errors.py tests/test_golden.py
+	$(BIN)/pytest --update tests/schema/test_errors.py tests/plan/test_golden.py
 
 clean: ## remove what was made here
 	rm -rf build generated $(VENV)

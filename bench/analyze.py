@@ -88,7 +88,7 @@ def _apt_sources(folder: Path) -> bool:
 
 def streams(folder: Path) -> dict[int, Path]:
     """Streams of guests that wait in their firmware, by MiB; none without QEMU."""
-    sys.path.append(str(ROOT / "tests"))
+    sys.path.append(str(ROOT / "tests" / "support"))
     from live import qemu_binary, running
 
     found: dict[int, Path] = {}

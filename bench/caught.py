@@ -94,7 +94,7 @@ def outcome(talk: Recorded, wire: bytes) -> str:
 
 
 def main() -> int:
-    sys.path.append(str(ROOT / "tests"))
+    sys.path.append(str(ROOT / "tests" / "support"))
     from live import qemu_binary
 
     if qemu_binary() is None:

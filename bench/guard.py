@@ -130,7 +130,7 @@ def measured(talk: Recorded, name: str) -> list[bool]:
 
 
 def main() -> int:
-    sys.path.append(str(ROOT / "tests"))
+    sys.path.append(str(ROOT / "tests" / "support"))
     from live import qemu_binary
 
     if qemu_binary() is None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from measure import row
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "tests"))
+sys.path.append(str(ROOT / "tests" / "support"))
 
 from live import qemu_binary  # noqa: E402
 from pairs import guarded, pair, witness_guest  # noqa: E402

@@ -56,7 +56,7 @@ class Qemu:
 def shim(folder: Path) -> dict[str, str]:
     """Without KVM, QEMU's COLO needs a library of ours preloaded."""
     made = folder / "shim.so"
-    source = ROOT / "tests" / "tcg_shim.c"
+    source = ROOT / "tests" / "support" / "tcg_shim.c"
     command = ["gcc", "-shared", "-fPIC", "-O2", "-o", str(made), str(source), "-ldl"]
     subprocess.run(command, check=True, timeout=WAIT)
     return {**os.environ, "LD_PRELOAD": str(made)}

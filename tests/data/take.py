@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "support"))
 
 from live import MACHINES, QemuError  # noqa: E402
 from oracle import Leaf, Section, describe, machine, sections  # noqa: E402

@@ -14,7 +14,7 @@ from vmsc.stream.writer import write_stream
 
 __all__ = ["DATA", "MACHINES", "answers", "frame", "library", "opened", "state", "unframe"]
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 MACHINES = tuple(sorted(p.name.removesuffix(".state.xz") for p in DATA.glob("*.state.xz")))
 
 

@@ -12,7 +12,7 @@ from streams_at_hand import DATA, answers, library, state
 from vmsc.inspect.file_reader import entries
 from vmsc.stream.events import Section
 
-PAGE = Path(__file__).parent.parent / "docs" / "troubleshooting.md"
+PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 MACHINE = DATA / "minimal.machine.json"
 RTC = "mc146818rtc"
 

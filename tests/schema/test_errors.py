@@ -17,7 +17,7 @@ from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report, as_text
 from vmsc.schema.syntax.loader import load_text
 
-ERRORS = Path(__file__).parent / "errors"
+ERRORS = Path(__file__).parents[1] / "errors"
 CASES = sorted(ERRORS.glob("*.vmsd"))
 MARK = "//|"
 

@@ -24,7 +24,7 @@ from vmsc.inspect.json_values import from_json, to_json
 from vmsc.runtime.errors import DecodeError, EncodeError, Truncated
 from vmsc.schema.diagnostics import Report, as_text
 
-TREE = Path(__file__).parent.parent
+TREE = Path(__file__).parents[2]
 EXAMPLES = TREE / "docs" / "examples"
 NAMES = ("dbus_vmstate", "house_rules", "offsets", "registers", "table_importer", "usb_redir")
 

@@ -18,7 +18,7 @@ from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text
 
-TREE = Path(__file__).parent.parent
+TREE = Path(__file__).parents[2]
 VOID = {"meta", "col", "br", "link", "img", "hr", "input"}
 
 Pages = dict[str, str]

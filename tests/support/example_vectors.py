@@ -21,7 +21,7 @@ from vmsc.schema.syntax.loader import load
 __all__ = ["EXAMPLES", "Examples", "each", "compile_examples"]
 
 
-EXAMPLES = Path(__file__).parent.parent / "schemas" / "compile_examples"
+EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
 
 
 @dataclasses.dataclass(frozen=True)

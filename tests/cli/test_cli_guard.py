@@ -380,7 +380,7 @@ async def test_every_metric_moves_and_is_served_as_text(tmp_path: Path) -> None:
         after = await scrape(port)
         assert after["vmsc_guard_protected", ()] == 0
         assert after["vmsc_guard_ends_total", ("primary-lost",)] == 1
-        page = Path(__file__).parent.parent / "docs" / "guard.md"
+        page = Path(__file__).parents[2] / "docs" / "guard.md"
         names = {re.sub("_(count|sum|bucket|created)$", "", name) for name, _ in after}
         told = set(re.findall(r"`(vmsc_guard_\w+)(?:\{\w+\})?`", page.read_text()))
         assert {name for name in told if name.endswith("_total")} <= names

@@ -1,6 +1,6 @@
 """docs/coverage.md: which sections QEMU 7.2's machines send, and how each one's length is known.
 
-    python tests/coverage_page.py        (make coverage)
+    python tests/support/coverage_page.py        (make coverage)
 
 Takes a stream of every machine of `configurations`, and QEMU's own list of the devices that it
 could have. `test_machines` holds the page against what QEMU sends then.
@@ -27,14 +27,14 @@ from vmsc.stream.events import Section
 
 __all__ = ["Row", "machine_lines", "page", "row_line", "rows"]
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "coverage.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "coverage.md"
 
 _HEAD = """\
 # Coverage
 
 Made by `make coverage` from what the machines below send: QEMU 7.2, under TCG. Every section of
 theirs is decoded to its end, comes back byte-identical from JSON and from a frame, and agrees with
-QEMU's own description of it, value by value (`tests/test_machines.py`).
+QEMU's own description of it, value by value (`tests/live/test_machines.py`).
 """
 _CLASSES = """\
 ## Sections

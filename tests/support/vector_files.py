@@ -49,7 +49,7 @@ from vmsc.runtime.types import OneOf, Wire
 
 __all__ = ["FOLDER", "Entry", "entries", "value_of"]
 
-FOLDER = Path(__file__).parent / "vectors"
+FOLDER = Path(__file__).parents[1] / "vectors"
 
 _KINDS = ("vector", "bad", "refused")
 

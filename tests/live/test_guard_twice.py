@@ -103,7 +103,7 @@ _CLOCK = "mc146818rtc"
 
 def payloads(state: bytes, name: str) -> dict[tuple[str, int, int], bytes]:
     """Each section's payload, by name, instance and id."""
-    machine = Path(__file__).parent / "data" / f"{name}.machine.json"
+    machine = Path(__file__).parents[1] / "data" / f"{name}.machine.json"
     answers = open_answers(state, library(), machine=machine)
     found = {}
     for entry in entries(state, library(), answers):

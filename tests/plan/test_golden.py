@@ -19,7 +19,7 @@ from vmsc.schema.diagnostics import Report, as_text
 from vmsc.schema.ir.text import ir_text
 from vmsc.schema.syntax.loader import load_text
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
 PYTHON = ("smallest", "everything", "versions")
 

@@ -39,7 +39,7 @@ from vmsc.runtime.framed.checkpoint import (
 from vmsc.runtime.framed.context import Context, Setting, Started, pack_context, unpack_context
 from vmsc.runtime.framed.frame import HEADER_SIZE, Frame, Kind, NeedMore, read_frame, write_frame
 
-PAGE = Path(__file__).parent.parent / "docs" / "framed-format.md"
+PAGE = Path(__file__).parents[2] / "docs" / "framed-format.md"
 
 # --- the page ---------------------------------------------------------------------------------
 

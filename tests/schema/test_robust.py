@@ -17,7 +17,7 @@ from vmsc.schema.diagnostics import Report, as_json, as_text
 from vmsc.schema.syntax.loader import load, load_text
 
 VMSC = Path(sys.executable).parent / "vmsc"
-SCHEMAS = Path(__file__).parent.parent / "schemas"
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 
 def check(path: Path, status: int) -> str:

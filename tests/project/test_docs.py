@@ -29,7 +29,7 @@ from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text
 
-TREE = Path(__file__).parent.parent
+TREE = Path(__file__).parents[2]
 DOCS = TREE / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 READ = [*PAGES, TREE / "README.md"]

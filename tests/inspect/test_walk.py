@@ -12,8 +12,6 @@ from vmsc.inspect.byte_map import MARKS, Leaf, leaves
 from vmsc.schema.ir import SCALARS
 from vmsc.schema.ir.evaluate import member_of
 
-__all__ = ["examples"]
-
 
 def walked(examples: Examples, entry: Entry) -> tuple[Any, bytes, list[Leaf]]:
     value, wire = examples.value(entry), hexed(entry.wire)

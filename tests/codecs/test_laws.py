@@ -39,7 +39,7 @@ from vmsc.schema import ir
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load
 
-SCHEMAS = Path(__file__).parent.parent / "schemas"
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 EXAMPLES = sorted(p.stem for p in (SCHEMAS / "examples").glob("*.vmsd"))
 
 WORDS = (b"\0", b"\1", b"\5", b"0", b"1", b"\xff", b"\xff\xff\xff\xff", b"\x80\0\0\0", b"\x7f\xff")

@@ -21,7 +21,7 @@ from vmsc.hooks import Artifact
 from vmsc.hooks.host import Host, load_host
 from vmsc.schema.diagnostics import Report, as_text
 
-TREE = Path(__file__).parent.parent
+TREE = Path(__file__).parents[2]
 EXAMPLES = TREE / "docs" / "examples"
 PLUGINS = ("registers", "usb_redir")
 SCHEMAS = (

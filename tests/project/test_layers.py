@@ -15,7 +15,7 @@ from vmsc.hooks.host import Host
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 # From the ground up. A room may import from its own layer and from those above it in this list.
 LAYERS: tuple[tuple[str, ...], ...] = (

@@ -19,7 +19,7 @@ from commands import BIN, run_vmsc
 
 from vmsc.files import beside, write_file, write_pieces
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 MACHINE = DATA / "pc.machine.json"
 
 
