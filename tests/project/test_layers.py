@@ -1,14 +1,14 @@
-"""Imports run one way: every import of vmsc and its plugins is read, and a step down fails."""
+"""Imports run one way: every import of vmsc and its plugins is held against one table."""
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from imports_table import COMING, LIBRARIES, TABLE, Import, broken, circle, imports, package_of
 
 from vmsc.compiler.driver import analyse, generate
 from vmsc.hooks.host import Host
@@ -16,105 +16,147 @@ from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load_text
 
 ROOT = Path(__file__).parents[2]
+FOUND = tuple(imports(ROOT))
 
-# From the ground up. A room may import from its own layer and from those above it in this list.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("runtime",),
-    ("schema",),
-    ("plan",),
-    ("hooks",),
-    (
-        "backend",
-        "hookspecs",
-    ),
-    ("files",),
-    ("stream",),
-    ("params",),
-    ("plugins",),
-    ("compiler",),
-    ("inspect",),
-    ("guard",),
-    ("cli",),
+
+def test_every_import_is_one_that_the_table_allows() -> None:
+    assert len(FOUND) > 1000, "the source was not found"
+    assert broken(FOUND) == []
+
+
+def test_the_table_and_the_modules_have_no_circle() -> None:
+    assert circle({package: map(_package, may) for package, may in TABLE.items()}) == ()
+    modules: dict[str, set[str]] = {}
+    for one in FOUND:
+        if one.own and one.eager and one.name != one.module:
+            modules.setdefault(one.module, set()).add(one.name)
+    assert circle(modules) == ()
+
+
+def _package(name: str) -> str:
+    found = package_of(name)
+    assert found is not None, f"'{name}' of the table is in no package"
+    return found
+
+
+def test_no_line_of_the_tables_is_left_over() -> None:
+    assert set(TABLE) - {package_of(one.module) for one in FOUND} <= COMING | {""}
+    used = {one.name.split(".")[0] for one in FOUND if not one.own}
+    assert set(LIBRARIES) - used <= COMING
+
+
+# --- that the rules can fail ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "rule"),
+    [
+        pytest.param(
+            Import("plan.nodes", "compiler.driver"),
+            "vmsc.plan.nodes imports vmsc.compiler.driver: "
+            "'plan' may import schema.source, schema.ir",
+            id="a step up",
+        ),
+        pytest.param(
+            Import("schema.ir.text", "schema.syntax.tree"),
+            "vmsc.schema.ir.text imports vmsc.schema.syntax.tree: "
+            "'schema.ir' may import schema.source, runtime.errors, runtime.peeks",
+            id="a step aside in the same folder",
+        ),
+        pytest.param(
+            Import("schema.ir.nodes", "runtime.codec"),
+            "vmsc.schema.ir.nodes imports vmsc.runtime.codec: "
+            "'schema.ir' may import schema.source, runtime.errors, runtime.peeks",
+            id="another module of a package that has one open",
+        ),
+        pytest.param(
+            Import("runtime.codec", "runtime.framed.frame"),
+            "vmsc.runtime.codec imports vmsc.runtime.framed.frame: "
+            "'runtime' may import nothing of vmsc",
+            id="a package's own subpackage",
+        ),
+        pytest.param(
+            Import("testing.interpreter", "runtime.wire"),
+            "vmsc.testing.interpreter imports vmsc.runtime.wire: "
+            "'testing.interpreter' may import runtime.errors",
+            id="a module with a rule of its own",
+        ),
+        pytest.param(
+            Import("web.viewer", "inspect.entry"),
+            "vmsc.web.viewer imports vmsc.inspect.entry: say in TABLE what 'web.viewer' may import",
+            id="a package that the table lacks",
+        ),
+        pytest.param(
+            Import("cli.input", "tests.helpers"),
+            "vmsc.cli.input imports vmsc.tests.helpers: 'cli' may import "
+            + ", ".join(TABLE["cli"]),
+            id="by way of the source tree",
+        ),
+        pytest.param(
+            Import("schema.syntax.loader", "lark.exceptions", own=False),
+            "vmsc.schema.syntax.loader imports lark.exceptions: "
+            "only schema.syntax.parser may import 'lark'",
+            id="a library in the wrong module",
+        ),
+        pytest.param(
+            Import("plan.text", "msgspec", own=False),
+            "vmsc.plan.text imports msgspec: "
+            f"only {', '.join(LIBRARIES['msgspec'])} may import 'msgspec'",
+            id="a library in the wrong package",
+        ),
+        pytest.param(
+            Import("params.solver", "numpy", own=False),
+            "vmsc.params.solver imports numpy: say in LIBRARIES who may import 'numpy'",
+            id="a library that nobody has",
+        ),
+        pytest.param(
+            Import("guard.colo.session", "asyncio", own=False),
+            "vmsc.guard.colo.session imports asyncio: "
+            "'guard.colo' does no input or output: never asyncio, signal, socket, time",
+            id="a clock or a socket where there is none",
+        ),
+    ],
 )
-PLACE = {room: place for place, rooms in enumerate(LAYERS) for room in rooms}
-
-# Who alone may import a library.
-ONLY = {
-    "lark": ("schema",),
-    "jinja2": ("hooks", "plugins"),
-    "pluggy": ("hooks",),
-    "click": ("cli",),
-    "rich": ("cli",),
-}
+def test_a_wrong_import_is_refused_with_the_rule_that_it_breaks(one: Import, rule: str) -> None:
+    assert broken([Import("guard.store", "guard.colo.session"), one]) == [rule]
 
 
-def sources() -> Iterator[tuple[str, Path]]:
-    """(room, file) of all of vmsc."""
-    for folder in ("vmsc", "plugins"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            inside = path.relative_to(ROOT / folder)
-            if folder == "plugins":
-                yield "plugins", path
-            elif inside.name != "__init__.py" or len(inside.parts) > 1:
-                yield inside.parts[0].removesuffix(".py"), path
+def test_a_circle_is_found_and_told_as_the_way_that_leads_back() -> None:
+    arrows = {"a": ["b", "c"], "b": ["d"], "c": ["a"], "d": []}
+    assert circle(arrows) == ("a", "c", "a")
+    assert circle({**arrows, "c": ["d"]}) == ()
+    assert circle({"a": ["a"]}) == ("a", "a")
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The absolute names that a file imports, but for those that types alone need."""
-    tree = ast.parse(path.read_text())
-    typing_only = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-        for node in ast.walk(block)
+def test_imports_are_read_wherever_they_stand_and_however_they_are_written(tmp_path: Path) -> None:
+    source = {
+        "vmsc/plan/__init__.py": "from . import nodes\n",
+        "vmsc/plan/nodes.py": "import vmsc.guard.server as s\nfrom vmsc import plan\n",
+        "vmsc/schema/ir/text.py": (
+            "from typing import TYPE_CHECKING\n"
+            "if TYPE_CHECKING:\n    from ..syntax.tree import Field\n"
+            "def late():\n    import lark.exceptions\n"
+        ),
+        "plugins/c/view.py": "from vmsc.inspect import entry\n",
+        "vmsc/inspect/entry.py": "",
     }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        match node:
-            case ast.Import(names=names):
-                yield from (name.name for name in names)
-            case ast.ImportFrom(module="vmsc", names=names, level=0):
-                yield from (f"vmsc.{name.name}" for name in names)
-            case ast.ImportFrom(module=str() as module, level=0):
-                yield module
+    for name, text in source.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    found = set(imports(tmp_path)) - {Import("schema.ir.text", "typing", own=False)}
+    assert found == {
+        Import("plan", "plan.nodes"),
+        Import("plan.nodes", "guard.server"),
+        Import("plan.nodes", "plan"),
+        Import("schema.ir.text", "schema.syntax.tree", eager=False),
+        Import("schema.ir.text", "lark.exceptions", own=False, eager=False),
+        Import("plugins.c.view", "inspect.entry"),
+    }
+    assert len(broken(found)) == 4
 
 
-def room_of(name: str) -> str:
-    parts = name.split(".")
-    return parts[1] if len(parts) > 1 else ""
-
-
-@pytest.mark.parametrize(("room", "path"), [pytest.param(*s, id=str(s[1])) for s in sources()])
-def test_a_room_imports_only_from_its_own_layer_and_those_below(room: str, path: Path) -> None:
-    assert room in PLACE, f"say in LAYERS where '{room}' stands"
-    for name in imports(path):
-        if name.split(".")[0] != "vmsc" or name in ("vmsc", "vmsc.__version__"):
-            continue
-        other = room_of(name)
-        assert other in PLACE, f"{path} imports {name}"
-        assert PLACE[other] <= PLACE[room], f"{path} imports {name}: a step down"
-        if room == "runtime":
-            assert other == "runtime", f"{path} imports {name}"
-        if room == "stream":
-            assert other in ("runtime", "stream"), f"{path} imports {name}"
-
-
-def test_libraries_stay_in_their_rooms() -> None:
-    for room, path in sources():
-        for name in imports(path):
-            wanted = ONLY.get(name.split(".")[0], (room,))
-            assert room in wanted, f"{path} imports {name}"
-
-
-def test_nothing_imports_by_way_of_the_source_tree() -> None:
-    for _, path in sources():
-        for name in imports(path):
-            assert not name.startswith(("vmsc.vmsc", "vmsc.tests", "plugins", "tests")), path
-
-
-def test_no_layer_is_left_over() -> None:
-    assert set(PLACE) == {room for room, _ in sources()}
+# --- what is loaded -------------------------------------------------------------------------------
 
 
 def loaded_by(statement: str, folder: Path) -> set[str]:
