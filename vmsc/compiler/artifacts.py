@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from vmsc import VmscError
 from vmsc.files import write_file
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["OutputError", "check_paths", "stale", "write_artifacts"]
 
 
-class OutputError(Exception):
+class OutputError(VmscError):
     """An artifact that cannot be written where it wants to be."""
 
 

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmsc import VmscError
 from vmsc.compiler.cache import Index, Place, cached, digest_of, load_schema, store
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError
@@ -31,7 +32,7 @@ __all__ = ["Library", "LibraryError", "open_library"]
 Handler = Callable[[str, int, int], "Codec | None"]
 
 
-class LibraryError(Exception):
+class LibraryError(VmscError):
     """The schemas have errors; `text` shows them."""
 
     def __init__(self, text: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from qemu.qmp import ExecuteError, Message, QMPClient, QMPError
 from qemu.qmp.protocol import Runstate
 
+from vmsc import VmscError
 from vmsc.guard.config import Waits
 
 __all__ = ["Monitor", "MonitorError"]
@@ -28,7 +29,7 @@ _TOLD = ("COLO_EXIT", "STOP", "RESUME")
 _MIGRATING = ("setup", "active", "device", "pre-switchover", "wait-unplug", "cancelling")
 
 
-class MonitorError(Exception):
+class MonitorError(VmscError):
     """QEMU could not be reached, refused, or did not answer in time. `why` is without the path."""
 
     def __init__(self, path: Path, why: str) -> None:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
+from vmsc import VmscError
 from vmsc.hooks import specs
 from vmsc.hooks.records import (
     Backend,
@@ -42,7 +43,7 @@ _T = TypeVar("_T")
 _HOME = Path(__file__).resolve().parents[1]
 
 
-class PluginError(Exception):
+class PluginError(VmscError):
     """A fault of a plugin, which it names: it cannot be loaded, clashes with another, or raised."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vmsc import plan
+from vmsc import VmscError, plan
 from vmsc.schema import ir
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.source import Span
@@ -22,7 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class BackendError(Exception):
+class BackendError(VmscError):
     """A schema that is good and that this backend cannot write; shown like any other error."""
 
     def __init__(self, message: str, span: Span) -> None:
@@ -31,7 +31,7 @@ class BackendError(Exception):
         self.span = span
 
 
-class ImporterError(Exception):
+class ImporterError(VmscError):
     """Input that an importer cannot use; the message says what is wrong with it."""
 
 

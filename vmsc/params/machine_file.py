@@ -22,6 +22,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from vmsc import VmscError
 from vmsc.runtime.codec import Param
 from vmsc.stream.section_names import names_of
 
@@ -39,7 +40,7 @@ _TRUTHS = {"true": 1, "yes": 1, "on": 1, "false": 0, "no": 0, "off": 0}
 Value = int | str
 
 
-class MachineError(Exception):
+class MachineError(VmscError):
     """A machine file or setting that cannot be used; the message says where."""
 
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vmsc import VmscError
+
 __all__ = ["CodecError", "DecodeError", "EncodeError", "ParamError", "Truncated"]
 
 
-class CodecError(Exception):
+class CodecError(VmscError):
     """What every codec error has: `message`, `path` (field names and indices), `code` (a word)."""
 
     def __init__(self, message: str, *, code: str, path: Sequence[str | int] = ()) -> None:

@@ -17,6 +17,7 @@ from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Any, TypeVar
 
+from vmsc import VmscError
 from vmsc.runtime.codec import Buffer
 from vmsc.stream.vmdesc_search import MAX_DESCRIPTION, find_vmdesc
 
@@ -37,7 +38,7 @@ _NOT_BYTES = {
 _LISTS = ("qtailq", "qlist", "gtree")
 
 
-class VmdescError(Exception):
+class VmdescError(VmscError):
     """No description is there, or none that QEMU would write."""
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vmsc import VmscError
 from vmsc.guard.colo.checkpoint import Checkpoint
 from vmsc.guard.colo.first_migration import Ground
 from vmsc.guard.colo.refusal import Refusal
@@ -36,7 +37,7 @@ Versions = tuple[int, int]
 """The newest version that is loaded, and the oldest."""
 
 
-class DumpError(Exception):
+class DumpError(VmscError):
     """A file that is no -dump-vmstate."""
 
 

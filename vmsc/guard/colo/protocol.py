@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import assert_never
 
+from vmsc import VmscError
 from vmsc.stream.events import MESSAGES
 
 __all__ = [
@@ -81,7 +82,7 @@ _ROUND: tuple[tuple[State, Mark | str, State], ...] = (
 )
 
 
-class ProtocolError(Exception):
+class ProtocolError(VmscError):
     """An event that its state has no place for. `code`: wrong-side, out-of-turn or after-the-end.
 
     `expected` is what the state has a place for, in the order of the table.

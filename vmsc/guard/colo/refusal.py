@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from vmsc import VmscError
 from vmsc.runtime.errors import CodecError
 
 __all__ = ["Refusal", "refused"]
 
 
-class Refusal(Exception):
+class Refusal(VmscError):
     """What is not taken from a primary, and why; `code` is a word for metrics and docs."""
 
     def __init__(self, code: str, message: str) -> None:
