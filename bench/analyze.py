@@ -119,7 +119,7 @@ def runs(arguments: Sequence[object], folder: Path) -> Callable[[], object]:
 
 def first(folder: Path) -> None:
     """Let the next run be the first one that sees its file."""
-    shutil.rmtree(folder / "cache" / "vmsc" / "solved", ignore_errors=True)
+    shutil.rmtree(folder / "cache" / "vmsc" / "parameters", ignore_errors=True)
     (folder / "ram").unlink(missing_ok=True)
 
 

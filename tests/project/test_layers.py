@@ -33,6 +33,11 @@ def test_the_table_and_the_modules_have_no_circle() -> None:
     assert circle(modules) == ()
 
 
+def test_nothing_is_read_back_that_could_run_code() -> None:
+    unsafe = {"pickle", "shelve", "dill", "cloudpickle"}
+    assert not [one for one in FOUND if not one.own and one.name.split(".")[0] in unsafe]
+
+
 def _package(name: str) -> str:
     found = package_of(name)
     assert found is not None, f"'{name}' of the table is in no package"

@@ -63,12 +63,14 @@ COMING = frozenset({"testing", "testing.interpreter", "hypothesis"})
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "click": ("cli",),
     "crc32c": ("runtime.framed",),
+    "filelock": ("compiler.cache_folder",),
     "hypothesis": ("testing",),
     "jinja2": ("hooks.templates",),
     "lark": ("schema.syntax.parser",),
     "msgspec": (
         "runtime", "runtime.framed", "stream", "compiler", "inspect", "guard", "guard.colo", "cli",
     ),
+    "platformdirs": ("compiler.cache_folder",),
     "pluggy": ("hooks.specs", "hooks.host"),
     "prometheus_client": ("guard.metrics", "cli.commands.guard"),
     "qemu": ("guard.qmp", "cli.commands.guard"),

@@ -35,6 +35,7 @@ _GROUPS = {
     },
     "vmsc itself": {
         "plugins": "List plugins and what they add.",
+        "cache": "Show or clear the cache of compiled schemas.",
     },
 }
 _COMMANDS = {name: text for group in _GROUPS.values() for name, text in group.items()}

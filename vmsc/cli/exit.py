@@ -6,7 +6,6 @@ No tracebacks, but: VMSC_TRACEBACK=1 shows that of a fault of vmsc or of a plugi
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -90,6 +89,8 @@ def leave_in_order() -> None:
     """Let a run that is terminated or loses its terminal end as one that is interrupted does: what
     it has half written is removed.
     """
+    import signal
+
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:

@@ -136,9 +136,15 @@ def library_of(given: Input) -> Library:
     from vmsc.compiler.library import LibraryError, open_library
 
     try:
-        return open_library(given.schemas, given.plugins)
+        return open_library(given.schemas, given.plugins, _tell_unkept)
     except LibraryError as fault:
         stop(f"error: the schemas have errors\n{fault.text}")
+
+
+def _tell_unkept(reason: str) -> None:
+    """On a terminal, why compiling takes its seconds each time."""
+    if sys.stderr.isatty():
+        click.echo(f"vmsc: note: the codecs cannot be kept: {plain(reason)}", err=True)
 
 
 @contextmanager

@@ -1,37 +1,34 @@
-"""The cache: what compiling a folder of schemas gave, kept in a folder of its own under a digest
-of all it is made from.
+"""The cache of codecs: what compiling a set of schemas gave, in one file, by a digest of all that
+it was made from (`input_digest`).
 
-A cache that cannot be read or written does no harm: what it would hold is made again. What a
-process has opened stays until that process ends: it holds a shared lock on the index, and only a
-folder that nobody holds is forgotten.
+A file is its own proof: its head holds a digest of each part and is itself under one. One that is
+cut short or spoilt counts as not there. Nothing else is trusted: no time stamps, no .pyc files.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
-import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+import marshal
+import threading
+import types
+from collections.abc import Iterator, Mapping
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-import vmsc
+from vmsc.compiler.cache_folder import keep, open_kept
 
 if TYPE_CHECKING:
     from vmsc.schema import ir
 
-__all__ = [
-    "Index", "Place", "cached", "digest_of", "forget", "home_folder", "load_schema", "store",
-]  # fmt: skip
+__all__ = ["Index", "KeptCodecs", "Place", "TornError", "keep_codecs", "kept_codecs"]
 
-_ENDS = (".py", ".lark", ".jinja", ".vmsd")
-_PARTS = tuple(f"*{end}" for end in _ENDS)
-_KEPT = 8  # folders; one is about 3 MB
-_HELD: list[BinaryIO] = []  # the indexes that this process has opened, locked
+KIND = "codecs"
+MOST = 8  # sets of codecs; that of vmsc's own schemas takes 10 MB
+_MAGIC = b"vmsc codecs 1\n"
+_DIGEST = hashlib.sha256().digest_size
+_LENGTH = 8  # bytes of the head's length
+_HEAD_LIMIT = 1 << 28
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -52,162 +49,128 @@ class Index(msgspec.Struct, frozen=True):
     vmsds: dict[str, Place]
 
 
-def _files(root: Path) -> Iterable[Path]:
-    if not root.is_dir():
-        return [root]
-    return (path for pattern in _PARTS for path in root.rglob(pattern))
+class _Part(msgspec.Struct, frozen=True, array_like=True):
+    """A part's place among all parts, its length and digest."""
+
+    offset: int
+    size: int
+    digest: bytes
 
 
-def digest_of(schemas: Sequence[Path], shipped: Path) -> str:
-    """A digest of vmsc itself, of the schemas, and of the plugins that are installed.
+class _Head(msgspec.Struct, frozen=True):
+    digest: str  # of what the codecs were made from: a file that was renamed is not taken
+    index: Index
+    parts: dict[str, _Part]
 
-    Where no file has changed since, it is what it was then: they are not read again.
+
+class TornError(Exception):
+    """A part is not what was written."""
+
+
+class KeptCodecs:
+    """A set of codecs in the cache. The file stays open: who uses it does not notice that it is
+    forgotten.
     """
-    roots = [Path(vmsc.__file__).parent, shipped.parent / "plugins", shipped / "std", *schemas]
-    stamp = home_folder() / "stamps" / _stamp(roots)
-    try:
-        known = stamp.read_text()
-        if len(known) == 32:
-            return known
-    except OSError:
-        pass
-    digest = _digest(roots)
-    try:
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        forget(stamp.parent.iterdir(), 64)
-        stamp.write_text(digest)
-    except OSError:
-        pass
-    return digest
 
+    def __init__(self, file: IO[bytes], head: _Head, start: int) -> None:
+        self._file, self._parts, self._start = file, head.parts, start
+        self._lock = threading.Lock()  # modules may be imported by several threads
+        self.index = head.index
 
-def _stamp(roots: Sequence[Path]) -> str:
-    """What changes with any of the files, or with what is installed."""
-    whole = hashlib.sha256(f"{vmsc.__version__} {sys.version_info[:2]}".encode())
-    for root in roots:
-        for path, size, changed in sorted(_stats(str(root))):
-            whole.update(f"{path} {size} {changed}\n".encode())
-    for place in sys.path:
-        if os.path.isdir(place):
-            whole.update(f"{place} {os.stat(place).st_mtime_ns}\n".encode())
-    return whole.hexdigest()[:32]
-
-
-def _stats(root: str) -> Iterator[tuple[str, int, int]]:
-    if not os.path.isdir(root):
-        found = os.stat(root)
-        yield root, found.st_size, found.st_mtime_ns
-        return
-    with os.scandir(root) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                if entry.name != "__pycache__":
-                    yield from _stats(entry.path)
-            elif entry.name.endswith(_ENDS):
-                found = entry.stat()
-                yield entry.path, found.st_size, found.st_mtime_ns
-
-
-def _digest(roots: Sequence[Path]) -> str:
-    whole = hashlib.sha256(f"{vmsc.__version__} {sys.version_info[:2]}".encode())
-
-    from importlib.metadata import entry_points
-
-    for entry in sorted(entry_points(group="vmsc.plugins"), key=lambda e: e.name):
-        dist = entry.dist
-        whole.update(f"{entry.name}={entry.value} {dist.version if dist else ''}".encode())
-    for path in sorted({file for root in roots for file in _files(root)}):
-        whole.update(str(path).encode())
-        whole.update(path.read_bytes())
-    return whole.hexdigest()[:32]
-
-
-def home_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "vmsc"
-
-
-def cached(digest: str) -> tuple[Path, Index] | None:
-    """The folder of this digest and its index, if all of it is there; it stays while we run."""
-    folder = home_folder() / digest
-    try:
-        file = (folder / "index.json").open("rb")
-        fcntl.flock(file, fcntl.LOCK_SH)
-        index = msgspec.json.decode(file.read(), type=Index)
-    except (OSError, msgspec.DecodeError):
-        return None
-    if not os.fstat(file.fileno()).st_nlink:
-        return None  # forgotten while we waited for the lock
-    _HELD.append(file)
-    return folder, index
-
-
-def load_schema(folder: Path) -> ir.Schema:
-    """What the schemas mean, from the cache."""
-    import pickle
-
-    from vmsc.schema import ir
-
-    loaded = pickle.loads((folder / "schema.pickle").read_bytes())
-    assert isinstance(loaded, ir.Schema)
-    return loaded
-
-
-def store(digest: str, index: Index, sources: Mapping[str, str], schema: ir.Schema) -> None:
-    """Write all beside, then rename it as a whole: the folder is there complete or not at all.
-
-    The codecs are compiled here: where Python may not write bytecode, reading would begin with it.
-    Raises OSError.
-    """
-    import shutil
-    import tempfile
-
-    home = home_folder()
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="new-", dir=home, ignore_cleanup_errors=True) as beside:
-        _write(Path(beside) / digest, digest, index, sources, schema)
-        if (home / digest).exists() and cached(digest) is None:
-            shutil.rmtree(home / digest, ignore_errors=True)  # spoiled
+    def _part(self, name: str) -> bytes:
         try:
-            os.rename(Path(beside) / digest, home / digest)
-        except OSError as fault:
-            if fault.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise  # otherwise another process was first, with the same
-    _forget_old(home)
+            part = self._parts[name]
+            with self._lock:
+                self._file.seek(self._start + part.offset)
+                data = self._file.read(part.size)
+        except (KeyError, OSError) as fault:
+            raise TornError(name) from fault
+        if _digest(data) != part.digest:
+            raise TornError(name)
+        return data
+
+    def __contains__(self, path: str) -> bool:
+        return f"source {path}" in self._parts
+
+    def code(self, path: str) -> types.CodeType:
+        """The compiled module that lies at this path. Raises TornError."""
+        found = marshal.loads(self._part(f"code {path}"))
+        assert isinstance(found, types.CodeType)
+        return found
+
+    def text(self, path: str) -> str:
+        """The source of the module, for tracebacks. Raises TornError."""
+        return self._part(f"source {path}").decode()
+
+    def schema(self) -> ir.Schema:
+        """What the schemas mean. Raises TornError."""
+        from vmsc.compiler.ir_rows import schema_from_rows
+
+        return schema_from_rows(self._part("schema"))
 
 
-def _write(
-    folder: Path, digest: str, index: Index, sources: Mapping[str, str], schema: ir.Schema
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def kept_codecs(digest: str) -> KeptCodecs | None:
+    """What was made from inputs of this digest; None if that is not there, or not whole."""
+    file = open_kept(KIND, digest)
+    if file is None:
+        return None
+    try:
+        proof, size = _prologue(file)
+        data = file.read(size)
+        if _digest(data) == proof:
+            head = msgspec.msgpack.decode(data, type=_Head)
+            if head.digest == digest:
+                return KeptCodecs(file, head, file.tell())
+    except (OSError, ValueError):  # as of msgspec, too
+        pass
+    file.close()
+    return None
+
+
+def _prologue(file: IO[bytes]) -> tuple[bytes, int]:
+    """The head's digest and length. Raises ValueError."""
+    start = file.read(len(_MAGIC) + _DIGEST + _LENGTH)
+    size = int.from_bytes(start[-_LENGTH:], "big")
+    if len(start) < len(_MAGIC) + _DIGEST + _LENGTH or not start.startswith(_MAGIC):
+        raise ValueError("not a file of codecs")
+    if size > _HEAD_LIMIT:
+        raise ValueError("a head of more bytes than any has")
+    return start[len(_MAGIC) : -_LENGTH], size
+
+
+def keep_codecs(
+    digest: str, index: Index, sources: Mapping[str, str], schema: ir.Schema, origin: str
 ) -> None:
-    import pickle
-    import py_compile
+    """Keep what was made. `origin`: what tracebacks show before the path of a module.
 
+    Raises CacheError.
+    """
+    keep(KIND, digest, _file(digest, index, dict(_parts(sources, schema, origin))), MOST)
+
+
+def _parts(
+    sources: Mapping[str, str], schema: ir.Schema, origin: str
+) -> Iterator[tuple[str, bytes]]:
+    from vmsc.compiler.ir_rows import schema_to_rows
+
+    yield "schema", schema_to_rows(schema)
     for path, text in sources.items():
-        target = folder / f"codecs_{digest}" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        py_compile.compile(str(target), quiet=2)
-    (folder / "schema.pickle").write_bytes(pickle.dumps(schema))
-    (folder / "index.json").write_bytes(msgspec.json.encode(index))
+        yield f"source {path}", text.encode()
+        yield (
+            f"code {path}",
+            marshal.dumps(compile(text, f"{origin}/{path}", "exec", dont_inherit=True)),
+        )
 
 
-def _forget_old(home: Path) -> None:
-    """Keep the newest few, and what is in use."""
-    import shutil
-
-    indexes = list(home.glob("*/index.json"))
-    indexes.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in indexes[_KEPT:]:
-        with path.open("rb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            shutil.rmtree(path.parent, ignore_errors=True)
-
-
-def forget(files: Iterable[Path], kept: int) -> None:
-    """Remove all of these, once they are more than that."""
-    found = list(files)
-    for file in found if len(found) > kept else ():
-        file.unlink(missing_ok=True)
+def _file(digest: str, index: Index, parts: Mapping[str, bytes]) -> Iterator[bytes]:
+    offset, places = 0, {}
+    for name, data in parts.items():
+        places[name] = _Part(offset, len(data), _digest(data))
+        offset += len(data)
+    head = msgspec.msgpack.encode(_Head(digest, index, places))
+    yield _MAGIC + _digest(head) + len(head).to_bytes(_LENGTH, "big") + head
+    yield from parts.values()

@@ -8,16 +8,19 @@ with compiling schemas.
 from __future__ import annotations
 
 import importlib
-import sys
+import itertools
 import types
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmsc import VmscError
-from vmsc.compiler.cache import Index, Place, cached, digest_of, load_schema, store
+from vmsc.compiler.cache import Index, KeptCodecs, Place, TornError, keep_codecs, kept_codecs
+from vmsc.compiler.cache_folder import CacheError
+from vmsc.compiler.input_digest import input_digest
+from vmsc.compiler.memory_import import Texts, install
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError
 from vmsc.schema.syntax.shipped import shipped_schemas
@@ -27,7 +30,7 @@ from vmsc.stream.targets import meant
 if TYPE_CHECKING:
     from vmsc.schema import ir
 
-__all__ = ["Library", "LibraryError", "open_library"]
+__all__ = ["Library", "LibraryError", "Shelf", "open_library", "open_shelf"]
 
 Handler = Callable[[str, int, int], "Codec | None"]
 
@@ -47,12 +50,13 @@ class Shelf:
     """
 
     index: Index
-    load: Callable[[str], types.ModuleType]
+    package: str
     schema: Callable[[], ir.Schema]
     digest: str | None = None  # of all that it is made of, where that can be known
 
     def codec(self, place: Place) -> Codec:
-        codec = self.load(place.module).CODECS[place.name]
+        module = importlib.import_module(f"{self.package}.{place.module}")
+        codec = module.CODECS[place.name]
         assert isinstance(codec, Codec)
         return codec
 
@@ -194,45 +198,89 @@ def _compile(paths: Sequence[Path], plugins: Sequence[str]) -> _Made:
     return _Made(index, {a.path: a.text for a in artifacts}, compiled.schema)
 
 
+_ORIGIN = "<vmsc codecs>"  # what tracebacks show before a module's path
+_UNKEPT = itertools.count()  # sets of codecs that are in memory alone
+
+
 def _shelf_in_memory(made: _Made) -> Shelf:
-    from vmsc.compiler.memory_import import import_sources
-
-    modules = import_sources(made.sources, f"_vmsc_codecs_{len(sys.modules)}")
-    return Shelf(made.index, modules.__getitem__, lambda: made.schema)
-
-
-def _shelf_in_cache(folder: Path, index: Index) -> Shelf:
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-
-    def load(module: str) -> types.ModuleType:
-        return importlib.import_module(f"codecs_{folder.name}.{module}")
-
-    return Shelf(index, load, lambda: load_schema(folder), folder.name)
+    package = f"_vmsc_codecs_{next(_UNKEPT)}"
+    install(package, Texts(made.sources, f"<{package}>"))
+    return Shelf(made.index, package, lambda: made.schema)
 
 
-def _shelf(paths: Sequence[Path], plugins: Sequence[str]) -> Shelf:
-    if plugins:  # a plugin given by name may be any code: nothing to make a digest of
-        return _shelf_in_memory(_compile(paths, plugins))
-    digest = digest_of(paths, shipped_schemas())
-    found = cached(digest)
-    if found is None:
-        made = _compile(paths, plugins)
+def _ignore(reason: str) -> None:
+    pass
+
+
+class _Kept:
+    """Codecs from the cache, which are made again where the file has been spoilt since."""
+
+    def __init__(self, kept: KeptCodecs, again: Callable[[], _Made]) -> None:
+        self._kept, self._again = kept, again
+
+    @cached_property
+    def _made(self) -> _Made:
+        return self._again()
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._kept
+
+    def code(self, path: str) -> types.CodeType:
         try:
-            store(digest, made.index, made.sources, made.schema)
-        except OSError:
-            return _shelf_in_memory(made)
-        found = cached(digest)
-        if found is None:
-            return _shelf_in_memory(made)
-    return _shelf_in_cache(*found)
+            return self._kept.code(path)
+        except TornError:
+            return Texts(self._made.sources, _ORIGIN).code(path)
+
+    def text(self, path: str) -> str:
+        try:
+            return self._kept.text(path)
+        except TornError:
+            return self._made.sources[path]
+
+    def schema(self) -> ir.Schema:
+        try:
+            return self._kept.schema()
+        except TornError:
+            return self._made.schema
 
 
-def open_library(schemas: Sequence[Path] = (), plugins: Sequence[str] = ()) -> Library:
-    """The codecs of the given schemas and of those that come with vmsc.
+def open_shelf(
+    paths: Sequence[Path], plugins: Sequence[str] = (), unkept: Callable[[str], None] = _ignore
+) -> Shelf:
+    """The codecs of these schemas: from the cache, or compiled and kept there."""
+    # A plugin that is named may be any code: nothing to make a digest of.
+    digest = None if plugins else input_digest(paths)
+    if digest is None:
+        return _shelf_in_memory(_compile(paths, plugins))
+
+    def make() -> _Made:
+        made = _compile(paths, plugins)
+        if input_digest(paths) == digest:  # nothing was changed while it was read
+            try:
+                keep_codecs(digest, made.index, made.sources, made.schema, _ORIGIN)
+            except CacheError as fault:
+                unkept(str(fault))
+        return made
+
+    kept = kept_codecs(digest)
+    if kept is None:
+        made = make()
+        return replace(_shelf_in_memory(made), digest=digest)
+    codecs, package = _Kept(kept, make), f"_vmsc_codecs_{digest}"
+    install(package, codecs)
+    return Shelf(kept.index, package, codecs.schema, digest)
+
+
+def open_library(
+    schemas: Sequence[Path] = (),
+    plugins: Sequence[str] = (),
+    unkept: Callable[[str], None] = _ignore,
+) -> Library:
+    """The codecs of the given schemas and of those that come with vmsc. `unkept` is told why what
+    was compiled cannot be kept, if it cannot.
 
     Raises LibraryError if the schemas have errors, PluginError for a plugin's fault.
     """
     shipped = shipped_schemas()
-    own = [_shelf(schemas, plugins)] if schemas else []
-    return Library([*own, _shelf([shipped / "std", shipped / "qemu"], ())], plugins)
+    own = [open_shelf(schemas, plugins, unkept)] if schemas else []
+    return Library([*own, open_shelf([shipped / "std", shipped / "qemu"], (), unkept)], plugins)

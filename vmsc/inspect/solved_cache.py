@@ -1,32 +1,37 @@
-"""The cache of parameters solved from streams' descriptions."""
+"""The cache of parameters: what was solved from the JSON description at a stream's end, by a digest
+of that description and of the schemas.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 
-from vmsc.compiler.cache import forget, home_folder
-from vmsc.files import write_file
+from vmsc.compiler.cache_folder import CacheError, keep, open_kept
 
 __all__ = ["recalled", "remember"]
 
+_KIND = "parameters"
+_MOST = 64  # streams; one takes a few kilobytes
 
-def recalled(key: str) -> dict[str, dict[str, bool | int | str]]:
+Solved = dict[str, dict[str, bool | int | str]]
+
+
+def recalled(key: str) -> Solved:
     """Parameters that were solved before; none where nothing was kept."""
-    try:
-        text = (home_folder() / "solved" / key).read_bytes()
-        return msgspec.json.decode(text, type=dict[str, dict[str, bool | int | str]])
-    except (OSError, msgspec.DecodeError):
+    file = open_kept(_KIND, key)
+    if file is None:
         return {}
+    with file:
+        try:
+            return msgspec.json.decode(file.read(), type=Solved)
+        except (OSError, msgspec.DecodeError):
+            return {}
 
 
 def remember(key: str, values: Mapping[str, Mapping[str, int | str]]) -> None:
-    """Keep solved parameters under what they hang on. If that cannot be, nothing is lost."""
-    folder = home_folder() / "solved"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        forget(folder.iterdir(), 64)
-        write_file(folder / key, msgspec.json.encode(values))
-    except (OSError, OverflowError, UnicodeEncodeError):  # names may be no UTF-8
-        pass
+    """Keep solved parameters. Where that cannot be, they are solved again the next time."""
+    with suppress(CacheError, OverflowError, UnicodeEncodeError):  # a name may not be UTF-8
+        keep(_KIND, key, [msgspec.json.encode(values)], _MOST)
