@@ -16,3 +16,30 @@ Refusals are the errors of `vmsc.runtime.errors`, with code, path and offset. Tr
 innermost field that is cut, and asks for what that field lacks: a codec may name what encloses it,
 and may ask for more.
 """
+
+from __future__ import annotations
+
+from vmsc.testing.interpreter.codec import Codec, Decoded, Drawn, Schema, load
+from vmsc.testing.interpreter.drawing import GiveUp
+from vmsc.testing.interpreter.mutation import mutations
+from vmsc.testing.interpreter.parameters import Parameter
+from vmsc.testing.interpreter.scope import Transform
+from vmsc.testing.interpreter.syntax import SchemaError
+from vmsc.testing.interpreter.values import F64, Value, plain, same
+
+__all__ = [
+    "F64",
+    "Codec",
+    "Decoded",
+    "Drawn",
+    "GiveUp",
+    "Parameter",
+    "Schema",
+    "SchemaError",
+    "Transform",
+    "Value",
+    "load",
+    "mutations",
+    "plain",
+    "same",
+]
