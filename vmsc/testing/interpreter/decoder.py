@@ -110,7 +110,10 @@ def _field(field: Field, scope: Scope, source: Source, value: Body) -> None:
     if not is_present(field, scope):
         _leave_out(field, value)
         if field.sticky:
-            value[field.name] = sticky_state(field, scope)
+            value[field.name] = state = sticky_state(field, scope)
+            if (broken := broken_law(field, state, scope)) is not None:
+                with at(field.name):
+                    raise DecodeError(broken, offset=source.pos, code="law")
         scope.fields[field.name] = None
         scope.fields.update(value)
         return

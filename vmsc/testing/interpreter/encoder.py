@@ -32,6 +32,7 @@ from vmsc.testing.interpreter.syntax import (
     Array,
     Break,
     Choice,
+    Description,
     Field,
     Let,
     ListOf,
@@ -78,8 +79,7 @@ def _rounds(value: list[Value], scope: Scope, out: bytearray) -> list[Value]:
 
 def _body(value: Value, scope: Scope, out: bytearray) -> tuple[Body, bool]:
     description = scope.definition.description
-    if not isinstance(value, dict):
-        raise _ill(value, "a description's fields")
+    _check_keys(value, description)
     written = Body()
     broke = False
     for item in description.items:
@@ -99,9 +99,6 @@ def _body(value: Value, scope: Scope, out: bytearray) -> tuple[Body, bool]:
                 pass
             case _:
                 assert_never(item)
-    unknown = value.keys() - _keys(scope)
-    if unknown:
-        raise EncodeError(f"no field {sorted(unknown)[0]!r}", code="type")
     for sub in description.subsections:
         if value.get(sub.name) is not None:
             with at(sub.name):
@@ -109,16 +106,24 @@ def _body(value: Value, scope: Scope, out: bytearray) -> tuple[Body, bool]:
     return written, broke
 
 
-def _keys(scope: Scope) -> set[str]:
-    """The keys that the value may have."""
-    description = scope.definition.description
-    found = {VERSION} if description.kind == "subsection" else set()
+def _check_keys(value: Value, description: Description) -> None:
+    """A value has all fields, None for absent ones. Padding may be left out: it is zeros then."""
+    if not isinstance(value, dict):
+        raise _ill(value, "a description's fields")
+    wanted, optional = set(), {VERSION} if description.kind == "subsection" else set()
     for item in description.items:
-        if isinstance(item, Field):
-            found |= _names(item)
-        elif isinstance(item, Subsection):
-            found.add(item.name)
-    return found
+        match item:
+            case Field(type=Padding()):
+                optional.add(item.name)
+            case Field():
+                wanted |= _names(item)
+            case Subsection(name=name):
+                wanted.add(name)
+            case _:
+                pass
+    wrong = (wanted - value.keys()) | (value.keys() - wanted - optional)
+    if wrong:
+        raise EncodeError(f"{min(wrong)!r} is missing, or is not a field", code="type")
 
 
 def _names(field: Field) -> set[str]:
@@ -163,9 +168,11 @@ def _broken(field: Field, given: Value, scope: Scope) -> str | None:
 def _absent(field: Field, value: Value, scope: Scope, written: Body) -> None:
     if field.sticky:
         state = sticky_state(field, scope)
-        if value.get(field.name) != state:
-            with at(field.name):
+        with at(field.name):
+            if value.get(field.name) != state:
                 raise EncodeError(f"it is not sent, and was {state!r}", code="sticky")
+            if (broken := broken_law(field, state, scope)) is not None:
+                raise EncodeError(broken, code="law")
         scope.fields[field.name] = written[field.name] = state
         return
     _refuse_given(field, value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from vmsc.testing.interpreter.expressions import Words, expression
@@ -130,17 +133,40 @@ def _word(words: Words) -> str:
 def _body(words: Words) -> tuple[Item, ...]:
     words.expect("{")
     found: list[Item] = []
-    nameless = 0
     while not words.skip("}"):
         if words.skip(";"):
             continue
         if words.is_word("unused") and words.is_sign("[", ahead=1):
-            nameless += 1
-            name = "unused" if nameless == 1 else f"unused{nameless}"
-            found.append(_modified(words, name, _padding(words)))
+            found.append(_modified(words, "", _padding(words)))
         else:
             found.append(_item(words))
-    return tuple(found)
+    return _named_padding(found)
+
+
+def _named_padding(items: list[Item]) -> tuple[Item, ...]:
+    """Padding without a name is called `unused`, `unused2`, ...: the first that is nobody's."""
+    taken = {name for item in items for name in _names(item)}
+    free = (name for n in count(1) if (name := f"unused{n}" if n > 1 else "unused") not in taken)
+    return tuple(
+        replace(item, name=next(free)) if isinstance(item, Field) and not item.name else item
+        for item in items
+    )
+
+
+def _names(item: Item) -> tuple[str, ...]:
+    match item:
+        case Field(name=name, parts=parts):
+            return (name, *(part.name for part in parts))
+        case Let(name=name) | Param(name=name) | Outer(name=name) | Subsection(name=name):
+            return (name,)
+        case Require() | Break():
+            return ()
+
+
+def _identifier(word: str) -> str:
+    """What no name may hold becomes `_`; none begins with a digit."""
+    name = re.sub(r"[^A-Za-z0-9_]", "_", word)
+    return f"_{name}" if name[:1].isdigit() else name
 
 
 def _padding(words: Words) -> Padding:
@@ -184,7 +210,7 @@ def _item(words: Words) -> Item:
 
 def _subsection(words: Words) -> Subsection:
     wire = words.string()
-    name = words.name() if words.skip_word("as") else wire.rsplit("/", 1)[-1]
+    name = words.name() if words.skip_word("as") else _identifier(wire.rsplit("/", 1)[-1])
     version, minimum = _versions(words)
     body = _body(words)
     return Subsection(name, Description("subsection", name, wire, version, minimum, body))

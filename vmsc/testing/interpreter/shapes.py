@@ -200,6 +200,9 @@ def broken_law(field: Field, value: Value, scope: Scope) -> str | None:
     """What a present number breaks, in words."""
     if isinstance(field.type, Named) and field.type.name in STRINGS:
         return None
+    bounds = (field.least, field.most, field.equals)
+    if bounds != (None, None, None) and not isinstance(value, int):
+        raise SchemaError(f"bounds of '{field.name}', which is not a number")
     if field.least is not None and number(value) < (low := number(evaluate(field.least, scope))):
         return f"{value} is below {low}"
     if field.most is not None and number(value) > (high := number(evaluate(field.most, scope))):
