@@ -6,8 +6,6 @@ import struct
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import msgspec
-
 __all__ = ["VERSION", "Body", "F64", "Value", "plain", "same"]
 
 # None | int | bytes | F64 | list | tuple | dict
@@ -36,12 +34,12 @@ class Body(dict[str, Value]):
         self.words: dict[str, int] = {}
 
 
-def plain(thing: object) -> Value:
-    """A codec's value as plain data, its fields by the schema's names."""
+def plain(thing: Any) -> Value:
+    """A codec's value (msgspec's structs) as plain data, its fields by the schema's names."""
+    if hasattr(thing, "__struct_fields__"):
+        names = zip(thing.__struct_encode_fields__, thing.__struct_fields__, strict=True)
+        return {name: plain(getattr(thing, field)) for name, field in names}
     match thing:
-        case msgspec.Struct():
-            fields = msgspec.structs.fields(type(thing))
-            return {f.encode_name: plain(getattr(thing, f.name)) for f in fields}
         case list():
             return [plain(each) for each in thing]
         case tuple():
