@@ -6,7 +6,7 @@ schema has no errors; nothing is reported here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -20,6 +20,8 @@ from vmsc.schema.ir.text import expr_text
 __all__ = ["MAX_ROW", "lower"]
 
 MAX_ROW = 16  # numbers of an array that are set out in a run; longer arrays are a step of their own
+MAX_GROUP = 256  # numbers and buffers of a struct that are set out in a run; of more, it is called
+MAX_GROUP_DEPTH = 4  # structs within each other that are set out
 MAX_RUN_BYTES = 4096  # bytes of one buffer within a run
 
 
@@ -157,10 +159,38 @@ def _run_form(
             called = plans[key]
             match called.steps:
                 case (plan.Run(fields=fields, size=size),) if not called.params:
-                    return plan.Group(key, fields), size
+                    return (plan.Group(key, fields), size) if _is_small(fields) else None
         case _:
             pass
     return None
+
+
+def _is_small(fields: Sequence[plan.RunField]) -> bool:
+    """Whether a struct is set out where it is used.
+
+    Without limits, structs of two structs each would double every backend's code with each level.
+    """
+    if len(fields) > MAX_GROUP:
+        return False
+    width, depth = _set_out(fields)
+    return width <= MAX_GROUP and depth <= MAX_GROUP_DEPTH
+
+
+def _set_out(fields: Sequence[plan.RunField]) -> tuple[int, int]:
+    """How many numbers and buffers a struct is, and how many structs nest in it, itself included."""
+    width, depth = 0, 0
+    for each in fields:
+        match each.form:
+            case plan.Num() | plan.Blob():
+                width += 1
+            case plan.Row(count=count):
+                width += count
+            case plan.Group(fields=inner):
+                more, deeper = _set_out(inner)
+                width, depth = width + more, max(depth, deeper)
+            case _:
+                assert_never(each.form)
+    return width, depth + 1
 
 
 def _laws(item: ir.Field) -> list[plan.Assert]:
@@ -212,7 +242,7 @@ class _Body:
     steps: _Steps
     gate: _Steps
     condition: ir.Expr | None = None
-    names: tuple[str, ...] = ()
+    names: list[str] = field(default_factory=list)
 
     def target(self, condition: ir.Expr | None, names: tuple[str, ...]) -> _Steps:
         """Where steps for the fields `names` go, which are there under the condition."""
@@ -227,8 +257,8 @@ class _Body:
     def close(self) -> None:
         """End the gate, if one is open."""
         if self.condition is not None:
-            self.steps.step(plan.Gate(self.condition, self.gate.flush(), self.names))
-        self.gate, self.condition, self.names = _Steps(self.plans), None, ()
+            self.steps.step(plan.Gate(self.condition, self.gate.flush(), tuple(self.names)))
+        self.gate, self.condition, self.names = _Steps(self.plans), None, []
 
 
 def _add_sticky(item: ir.Field, condition: ir.Expr, steps: _Steps) -> None:

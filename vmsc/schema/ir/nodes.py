@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from vmsc.schema.source import NOWHERE, Span
 
@@ -354,6 +355,11 @@ class Description:
     doc: str
     span: Span
     target: str = ""
+
+    @cached_property
+    def fields(self) -> Mapping[str, Field]:
+        """Its fields by name; subsections, and the parts of split words, are not among them."""
+        return {item.name: item for item in self.items if isinstance(item, Field)}
 
 
 @dataclass(frozen=True)

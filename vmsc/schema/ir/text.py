@@ -31,12 +31,12 @@ def expr_text(expr: ir.Expr) -> str:
         case ir.At(of=of, index=index):
             return f"{expr_text(of)}[{expr_text(index)}]"
         case ir.Operation(op=op, operands=operands):
-            parts = [expr_text(o) for o in operands]
             if op in _WORDS:
-                return f"{op}({', '.join(parts)})"
+                return f"{op}({', '.join(map(expr_text, operands))})"
+            parts = [_bracketed(o) for o in operands]
             if len(parts) == 1:
-                return f"{op}{' ' if op == 'not' else ''}{_bracketed(operands[0])}"
-            return f" {op} ".join(_bracketed(o) for o in operands)
+                return f"{op}{' ' if op == 'not' else ''}{parts[0]}"
+            return f" {op} ".join(parts)
         case _:
             assert_never(expr)
 

@@ -10,16 +10,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from vmsc.schema import ir, syntax
-from vmsc.schema.diagnostics import Report
 from vmsc.schema.resolve.body_scope import BodyScope, outer_bytes
 from vmsc.schema.resolve.expressions import INVALID, as_written, resolve_number, spoken
 from vmsc.schema.resolve.module_scope import ConstScope, camel, identifier, once, resolve_param
 from vmsc.schema.resolve.types import Descriptions, is_broken, resolve_type
 from vmsc.schema.source import Span
 
-__all__ = ["Body", "Workshop", "check_wire_name", "resolve_versions", "too_deep"]
+__all__ = ["Body", "Workshop", "check_wire_name", "resolve_versions"]
 
-MAX_NESTING = 20  # descriptions and subsections within each other
 MAX_NAME = 255  # bytes: QEMU sends section and subsection names behind a length byte
 MAX_VERSION = (1 << 32) - 1
 
@@ -32,11 +30,10 @@ Modifiers = dict[str, syntax.Modifier]
 class Workshop(Descriptions, Protocol):
     """What a body asks of the resolver: descriptions, transforms, and to keep its subsections'.
 
-    `open`: what is being described, the innermost last. `unused` gathers names that nothing uses.
+    `unused` gathers names that nothing uses.
     """
 
     transforms: Mapping[str, object]
-    open: list[tuple[str, Span]]
     unused: list[syntax.Name]
 
     def find(self, key: str) -> ir.Description: ...
@@ -49,13 +46,6 @@ def check_wire_name(wire: str, span: Span, scope: BodyScope) -> None:
     if not 1 <= size <= MAX_NAME:
         message = f"the name has {size} bytes; 1 to {MAX_NAME} are possible"
         scope.report.error("name-length", message, span)
-
-
-def too_deep(open_ones: Sequence[object], span: Span, report: Report) -> bool:
-    """Whether one more level would be too many, after reporting it."""
-    if len(open_ones) >= MAX_NESTING:
-        report.error("too-deep", f"descriptions nest deeper than {MAX_NESTING}", span)
-    return len(open_ones) >= MAX_NESTING
 
 
 def resolve_versions(
@@ -86,6 +76,7 @@ class Body:
     kind: str
     span: Span
     items: list[ir.Item] = field(default_factory=list)
+    paddings: int = 0  # those without a name, so far
     subsections: list[ir.Subsection] = field(default_factory=list)
 
     def error(self, code: str, message: str, span: Span) -> None:
@@ -283,11 +274,11 @@ class Body:
                 self.error("not-a-number", f"`{word}` is for numbers", modifiers[word].span)
 
     def _padding_name(self) -> str:
-        taken = {*self.scope.known, *self.scope.later}
-        number = 1
-        while (name := f"unused{number}" if number > 1 else "unused") in taken:
-            number += 1
-        return name
+        while True:
+            self.paddings += 1
+            name = f"unused{self.paddings}" if self.paddings > 1 else "unused"
+            if name not in self.scope.known and name not in self.scope.later:
+                return name
 
     def _bound(self, modifiers: Modifiers, word: str) -> ir.Expr | None:
         if word not in modifiers:
@@ -416,11 +407,7 @@ class Body:
         key = f"{self.key}/{name}"
         class_name = self.class_name + camel(name)
         body = Body(self.workshop, scope, key, class_name, self.module, "subsection", item.span)
-        if too_deep(self.workshop.open, item.span, report):
-            return
-        self.workshop.open.append((key, item.span))
         body.resolve(item.items)
-        self.workshop.open.pop()
         params = tuple(scope.params.values())
         description = ir.Description(
             key, self.module, "subsection", class_name, item.wire, version, minimum, params,

@@ -119,10 +119,9 @@ class BodyScope:
             return None
         assert isinstance(of, ir.Ref | ir.Member)
         description = self.find(type_.key)
-        fields = {i.name: i for i in description.items if isinstance(i, ir.Field)}
-        item = fields.get(name.text)
+        item = description.fields.get(name.text)
         if item is None:
-            hint = self.report.did_you_mean(name.text, name.span, fields)
+            hint = self.report.did_you_mean(name.text, name.span, description.fields)
             message = f"'{description.name}' has no field '{name.text}'"
             self.report.error("no-member", message, name.span, *hint)
             return None

@@ -250,9 +250,10 @@ def _possible(
     if len(bounds) < 2:
         return True
     low, high = bounds[1]
-    text, at = as_written(written[1]), written[1].span
+    at = written[1].span
     if op in ("/", "%", "ceil_div", "align") and low <= 0:
-        what = f"is {low}" if low == high else f"'{text}' may be {0 if high >= 0 else low}"
+        what = f"'{as_written(written[1])}' may be {0 if high >= 0 else low}"
+        what = f"is {low}" if low == high else what
         message = f"the divisor {what}; it must be 1 or more: write max(1, ...), or give it a `min`"
         scope.report.error("division-by-zero", message, at)
         return False
@@ -260,7 +261,8 @@ def _possible(
     if op == "bit" and mask and low >= 0:
         return True
     if op in ("<<", ">>", "bit") and (low < 0 or high > 63):
-        what = may_be(f"the shift '{text}'", "the shift", (low, high), low < 0)
+        text = f"the shift '{as_written(written[1])}'"
+        what = may_be(text, "the shift", (low, high), low < 0)
         scope.report.error("shift-range", f"{what}; 0 to 63 is possible", at)
         return False
     return True

@@ -2,31 +2,100 @@
 
 What takes the whole schema to tell is left to checks. Its rooms: names (of a file), scopes,
 expressions, fieldtypes, bodies; here descriptions are put in order and made for their parameters.
+
+What a description names is made before it, whatever the order of the text, and without recursion:
+how deep descriptions nest and how often one is made are limits of the language, said where they
+are exceeded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vmsc.schema import ir, syntax
 from vmsc.schema.diagnostics import Note, Report
-from vmsc.schema.resolve.body import Body, check_wire_name, resolve_versions, too_deep
+from vmsc.schema.resolve.body import Body, check_wire_name, resolve_versions
 from vmsc.schema.resolve.body_scope import BodyScope
-from vmsc.schema.resolve.module_scope import Described, Names, called, file_names
+from vmsc.schema.resolve.module_scope import TYPE_WORDS, Described, Names, called, file_names
 from vmsc.schema.resolve.types import DIMENSIONED, STRINGS
 from vmsc.schema.source import Span
 
-__all__ = ["resolve"]
+__all__ = ["MAX_MADE", "MAX_NESTING", "resolve"]
+
+MAX_NESTING = 32  # descriptions and subsections within each other: a codec calls one a level
+MAX_MADE = 1000  # times that one description is made for description parameters
 
 
-def _generic_params(described: syntax.Description) -> list[str]:
+def _generic_params(described: syntax.Description) -> tuple[str, ...]:
     """The names of its description parameters."""
-    return sorted(
-        item.name.text
-        for item in described.items
-        if isinstance(item, syntax.Param) and isinstance(item.domain, syntax.DescriptionDomain)
+    return tuple(
+        sorted(
+            item.name.text
+            for item in described.items
+            if isinstance(item, syntax.Param) and isinstance(item.domain, syntax.DescriptionDomain)
+        )
     )
+
+
+def _named_types(items: Sequence[syntax.Item]) -> Iterator[syntax.Named]:
+    """The types with a name in a body, its subsections' included, in the order of the text."""
+    todo: list[syntax.Item | syntax.Type] = list(reversed(items))
+    while todo:
+        match todo.pop():
+            case syntax.Named() as named:
+                yield named
+            case syntax.Field(type=inner) | syntax.Split(type=inner):
+                todo.append(inner)
+            case syntax.Array(element=inner) | syntax.Until(element=inner):
+                todo.append(inner)
+            case syntax.UntilSum(element=inner) | syntax.ListOf(element=inner):
+                todo.append(inner)
+            case syntax.Nullable(element=inner) | syntax.Within(inner=inner):
+                todo.append(inner)
+            case syntax.Tree(key=key, value=value):
+                todo += value, key
+            case syntax.Choice(arms=arms):
+                todo += (arm.type for arm in reversed(arms))
+            case syntax.Subsection(items=inner_items):
+                todo += reversed(inner_items)
+            case _:
+                pass
+
+
+def _description_named(name: str, names: Names) -> Described | None:
+    """The description of this name, where a type or an argument can mean one."""
+    other = name in TYPE_WORDS or name in names.generics or name in names.clashes
+    return None if other else names.descriptions.get(name)
+
+
+def _uses(description: ir.Description) -> Iterator[tuple[str, Span]]:
+    """The keys of what a description is made of, and where it names them."""
+    for item in description.items:
+        if isinstance(item, ir.Field):
+            yield from ((use.key, item.span) for use in ir.type_uses(item.type))
+    yield from ((sub.use.key, sub.span) for sub in description.subsections)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A description that is to be made for description parameters; `span` is where it is named."""
+
+    found: Described
+    generics: Mapping[str, str]
+    span: Span
+
+    @property
+    def name(self) -> str:
+        return called(self.found[1]).text
+
+    @property
+    def key(self) -> str:
+        key = f"{self.found[0]}:{self.name}"
+        if self.generics:
+            key += "[" + ",".join(f"{p}={k}" for p, k in sorted(self.generics.items())) + "]"
+        return key
 
 
 def _sticky_params(items: Sequence[ir.Item]) -> list[ir.Param]:
@@ -46,25 +115,41 @@ def _sticky_params(items: Sequence[ir.Item]) -> list[ir.Param]:
 
 @dataclass
 class _Resolver:
-    """The state of one resolution: what is described already, and what is being described."""
+    """The state of one resolution: what is described already.
+
+    `generics` holds the description parameters of each description by the key that it has without
+    them, `depth` how many descriptions nest in one, itself included, `made` how often one was made.
+    """
 
     report: Report
     externals: Mapping[str, object]
     transforms: Mapping[str, object]
     module: str = ""
     names: dict[str, Names] = field(default_factory=dict)
+    generics: dict[str, tuple[str, ...]] = field(default_factory=dict)
     done: dict[str, ir.Description] = field(default_factory=dict)
     hollow: set[str] = field(default_factory=set)
-    open: list[tuple[str, Span]] = field(default_factory=list)
+    depth: dict[str, int] = field(default_factory=dict)
+    made: Counter[str] = field(default_factory=Counter)
     unused: list[syntax.Name] = field(default_factory=list)
 
     def find(self, key: str) -> ir.Description:
         return self.done[key]
 
     def keep(self, description: ir.Description) -> None:
+        """Note a description, or a subsection's, once it and all that it names are resolved."""
         self.done[description.key] = description
         if ir.is_hollow(description, self.hollow):
             self.hollow.add(description.key)
+        uses = list(_uses(description))
+        if span := next((s for key, s in uses if self.depth[key] == MAX_NESTING), None):
+            message = (
+                f"'{description.name}' nests {MAX_NESTING + 1} descriptions deep, which exceeds the"
+                f" limit of {MAX_NESTING}: move the fields of one into the one that holds it"
+            )
+            self.report.error("too-deep", message, span)
+        deepest = max((self.depth[key] for key, _ in uses), default=0)
+        self.depth[description.key] = min(deepest, MAX_NESTING) + 1  # what is too deep is said once
 
     # --- by name ----------------------------------------------------------------------------------
 
@@ -79,7 +164,7 @@ class _Resolver:
         if found is None or name.text in names.clashes:
             self._unknown(name, scope)
             return None
-        wanted = _generic_params(found[1])
+        wanted = self._params_of(found)
         given = {a.name.text: a for a in type_.arguments}
         generics: dict[str, str] = {}
         for param in wanted:
@@ -87,8 +172,8 @@ class _Resolver:
             if key is None:
                 return None
             generics[param] = key
-        description = self.description(found, generics, name.span)
-        if description is not None:
+        description = self.done.get(_Wanted(found, generics, name.span).key)
+        if description is not None:  # else it was reported before this body's turn
             self._check_arguments(description, type_.arguments, wanted)
         return description
 
@@ -141,38 +226,75 @@ class _Resolver:
         found = self.describe(named, scope)
         return None if found is None else found.key
 
-    # --- by place ---------------------------------------------------------------------------------
+    # --- in order ---------------------------------------------------------------------------------
 
-    def description(
-        self, found: Described, generics: dict[str, str], span: Span
-    ) -> ir.Description | None:
-        """A description of this schema; None after reporting that there can be none."""
-        module, described = found
-        name = called(described).text
-        key = f"{module}:{name}"
-        if generics:
-            key += "[" + ",".join(f"{p}={k}" for p, k in sorted(generics.items())) + "]"
+    def _params_of(self, found: Described) -> tuple[str, ...]:
+        return self.generics[f"{found[0]}:{called(found[1]).text}"]
+
+    def _needed(self, by: _Wanted) -> Iterator[_Wanted]:
+        """What a description names, as far as it is known; the rest is reported with its body."""
+        names = replace(self.names[by.found[0]], generics=by.generics)
+        for type_ in _named_types(by.found[1].items):
+            found = None if type_.order else _description_named(type_.name.text, names)
+            if found is None:
+                continue
+            given = {a.name.text: a.value for a in type_.arguments}
+            bound: dict[str, str] = {}
+            for param in self._params_of(found):
+                match given.get(param):
+                    case syntax.Reference(name=name, span=span):
+                        other = _description_named(name, names)
+                        if other is not None and not self._params_of(other):
+                            yield _Wanted(other, {}, span)
+                        key = names.generics.get(name) or (other and _Wanted(other, {}, span).key)
+                        if key in self.done:
+                            bound[param] = key
+                    case _:
+                        pass
+            if len(bound) == len(self._params_of(found)):
+                yield _Wanted(found, bound, type_.name.span)
+
+    def make(self, wanted: _Wanted) -> None:
+        """Resolve a description, after all that it names."""
+        path: dict[str, tuple[_Wanted, Iterator[_Wanted]]] = {}
+        if self._is_to_be_made(wanted, path):
+            path[wanted.key] = wanted, self._needed(wanted)
+        while path:
+            last, needed = path[next(reversed(path))]
+            inner = next(needed, None)
+            if inner is None:
+                path.popitem()
+                self.keep(self._resolve(last))
+            elif self._is_to_be_made(inner, path):
+                path[inner.key] = inner, self._needed(inner)
+
+    def _is_to_be_made(
+        self, wanted: _Wanted, path: Mapping[str, tuple[_Wanted, Iterator[_Wanted]]]
+    ) -> bool:
+        """Whether it is still to be resolved; False also after reporting why it cannot be."""
+        key = wanted.key
         if key in self.done:
-            return self.done[key]
-        way = [k for k, _ in self.open]
-        if key in way:
-            notes = [Note("by way of this", s) for _, s in self.open[way.index(key) + 1 :]]
-            message = f"'{name}' holds itself: nothing bounds its depth"
-            self.report.error("recursive", message, span, *notes)
-            return None
-        if too_deep(self.open, span, self.report):
-            return None
-        self.open.append((key, span))
-        description = self._resolve(key, described, self.names[module], generics)
-        self.open.pop()
-        self.keep(description)
-        return description
+            return False
+        if key in path:
+            way = [one.span for one, _ in path.values()]
+            notes = [Note("by way of this", s) for s in way[list(path).index(key) + 1 :]]
+            message = f"'{wanted.name}' holds itself: nothing bounds its depth"
+            self.report.error("recursive", message, wanted.span, *notes[:MAX_NESTING])
+            return False
+        plain = f"{wanted.found[0]}:{wanted.name}"
+        self.made[plain] += 1
+        if self.made[plain] == MAX_MADE + 1:
+            message = (
+                f"'{wanted.name}' is bound to other descriptions in more than {MAX_MADE} ways,"
+                " and made for each: bind fewer, or choose among them by a `choice` in it"
+            )
+            self.report.error("too-many-bindings", message, wanted.span)
+        return self.made[plain] <= MAX_MADE
 
-    def _resolve(
-        self, key: str, described: syntax.Description, names: Names, generics: dict[str, str]
-    ) -> ir.Description:
+    def _resolve(self, wanted: _Wanted) -> ir.Description:
         """A description that is made for others belongs to the module that asked for it first."""
-        module = self.module if generics else names.module
+        key, (home, described), generics = wanted.key, wanted.found, wanted.generics
+        names, module = self.names[home], self.module if generics else home
         suffix = "".join(self.done[k].name for _, k in sorted(generics.items()))
         name = called(described).text + suffix
         versioned = described.kind in ("device", "vmsd")
@@ -215,8 +337,11 @@ def resolve(
         resolver.module = module = file.source.module
         resolver.names[module] = file_names(file, resolver.names, report)
         for described in file.descriptions:
+            key = f"{module}:{called(described).text}"
+            resolver.generics.setdefault(key, _generic_params(described))
+        for described in file.descriptions:
             if not _generic_params(described):
-                resolver.description((module, described), {}, described.span)
+                resolver.make(_Wanted((module, described), {}, described.span))
             elif described.kind == "device":
                 message = "a device cannot have a description parameter: nothing would bind it"
                 report.error("unbound-description", message, described.span)

@@ -290,7 +290,7 @@ def _until_sum(type_: syntax.UntilSum, scope: BodyScope, know: Descriptions, lay
         return ir.Invalid()
     element, description = record
     name = type_.member.text
-    fields = {i.name: i for i in description.items if isinstance(i, ir.Field)}
+    fields = description.fields
     if name not in fields or ir.field_bounds(fields[name]) is None:
         message = f"'{description.name}' has no number field '{name}'"
         numbers = [n for n, item in fields.items() if ir.field_bounds(item)]
