@@ -60,7 +60,7 @@ def _chain(bottom: str, level: str) -> Callable[[int, int], str]:
     return one
 
 
-_CHAINS = 40
+_CHAINS = 20
 _FIXED, _VARIABLE = "a: u8; b: u16", "a: u8; b: bytes[a]"
 
 
@@ -78,7 +78,7 @@ def _terms(joined: Callable[[int], str], field: str) -> Callable[[int], str]:
     """Fields whose condition or length has as many terms."""
 
     def text(size: int) -> str:
-        fields = (field.format(i=i, terms=joined(size)) for i in range(40))
+        fields = (field.format(i=i, terms=joined(size)) for i in range(20))
         return f'device "d" {{ a: u8 max 9; {"; ".join(fields)} }}'
 
     return text
@@ -141,9 +141,7 @@ def _subsections(size: int) -> str:
 
 def _with_subsections(size: int) -> bytes:
     names = (f"d/{i:05}".encode() for i in range(size))
-    return b"\0" + b"".join(
-        b"\5" + bytes([len(name)]) + name + b"\0\0\0\1\1x" for name in names
-    )
+    return b"\0" + b"".join(b"\5" + bytes([len(name)]) + name + b"\0\0\0\1\1x" for name in names)
 
 
 def _bound(size: int) -> str:
@@ -157,14 +155,18 @@ def _bound(size: int) -> str:
 
 
 def _elements(type_: str, data: Callable[[int], bytes]) -> Shape:
-    text = f'struct E {{ n: u8; data: bytes[n] }} device "d" {{ count: u32 max 1000000; q: {type_} }}'
-    return Shape(lambda _size: text, lambda size: [("D", size.to_bytes(4, "big") + data(size))], 2000)
+    text = (
+        f'struct E {{ n: u8; data: bytes[n] }} device "d" {{ count: u32 max 1000000; q: {type_} }}'
+    )
+    return Shape(
+        lambda _size: text, lambda size: [("D", size.to_bytes(4, "big") + data(size))], 2000
+    )
 
 
 SHAPES: dict[str, Shape] = {
     "descriptions": Shape(
         lambda size: "".join(map(thirteen, range(size))),
-        lambda size: [(f"D{i}", _THIRTEEN) for i in range(size)],
+        lambda size: [(f"D{size - 1 - i}", _THIRTEEN) for i in range(100)],
         100,
     ),
     "depth, fixed size": Shape(
@@ -177,14 +179,14 @@ SHAPES: dict[str, Shape] = {
     "depth, two each, variable": Shape(_copies(_CHAINS, _chain(_VARIABLE, "x: S; y: S")), _none, 3),
     "terms of a condition": Shape(
         _terms(lambda n: " or ".join(f"a == {i}" for i in range(n)), "f{i}: u8 when {terms}"),
-        _device(lambda size: b"\1" * 41),
+        _device(lambda size: b"\1" * 21),
         5,
     ),
     "terms of a length": Shape(
         _terms(lambda n: " + ".join(["a"] * n), "f{i}: bytes[{terms}]"), _device(lambda _: b"\0"), 5
     ),
     "terms, nested": Shape(
-        _terms(_nested, "f{i}: u8 when {terms} == 0"), _device(lambda _: b"\0" * 41), 3
+        _terms(_nested, "f{i}: u8 when {terms} == 0"), _device(lambda _: b"\0" * 21), 3
     ),
     "lets": Shape(_lets("let l0 = a", "(L + L) & 255"), _device(lambda _: b"\0"), 100),
     "lengths": Shape(_lengths, _device(lambda size: b"\1" + b"x" * size), 100),

@@ -177,7 +177,7 @@ def _is_small(fields: Sequence[plan.RunField]) -> bool:
 
 
 def _set_out(fields: Sequence[plan.RunField]) -> tuple[int, int]:
-    """How many numbers and buffers a struct is, and how many structs nest in it, itself included."""
+    """How many numbers and buffers a struct is, and how deep structs nest in it, itself as one."""
     width, depth = 0, 0
     for each in fields:
         match each.form:
