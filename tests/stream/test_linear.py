@@ -5,15 +5,14 @@ Counted are the functions that are called, not the time that they take.
 
 from __future__ import annotations
 
-import sys
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from arrivals import bytewise
+from counting import counted, work
 from helpers import attempt
 from streams_at_hand import MACHINES, answers, library, state
 
@@ -25,27 +24,6 @@ from vmsc.runtime.errors import Truncated
 from vmsc.runtime.notes import Kept, Notes
 from vmsc.stream.reader import StreamReader
 from vmsc.stream.state import SectionHeader
-
-
-@contextmanager
-def counted() -> Iterator[Counter[str]]:
-    """How often functions are called within the block, by kind."""
-    calls: Counter[str] = Counter()
-
-    def note(_frame: types.FrameType, event: str, _argument: object) -> None:
-        calls[event] += 1
-
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        yield calls
-    finally:
-        sys.setprofile(before)
-
-
-def work(calls: Counter[str]) -> int:
-    return calls["call"] + calls["c_call"]
-
 
 # --- a real stream --------------------------------------------------------------------------------
 

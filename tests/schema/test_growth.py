@@ -11,18 +11,18 @@ import re
 from pathlib import Path
 
 import pytest
+from counting import counted, work
 from growth_shapes import SHAPES
-from test_linear import counted, work
 
 from vmsc import plan
-from vmsc.diag import Diagnostic, Report
-from vmsc.driver import Compiled, analyse
-from vmsc.fieldtypes import MAX_COUNT, MAX_FREE_COUNT, MAX_LAYERS
-from vmsc.host import Host
-from vmsc.load import MAX_USES, load_text
-from vmsc.lower import MAX_GROUP, MAX_GROUP_DEPTH
-from vmsc.parse import MAX_DEPTH, MAX_SIZE
-from vmsc.resolve import MAX_MADE, MAX_NESTING
+from vmsc.compiler.driver import Compiled, analyse
+from vmsc.hooks.host import Host
+from vmsc.plan.lower import MAX_GROUP, MAX_GROUP_DEPTH
+from vmsc.schema.diagnostics import Diagnostic, Report
+from vmsc.schema.resolve.resolver import MAX_MADE, MAX_NESTING
+from vmsc.schema.resolve.types import MAX_COUNT, MAX_FREE_COUNT, MAX_LAYERS
+from vmsc.schema.syntax.loader import MAX_USES, load_text
+from vmsc.schema.syntax.parser import MAX_DEPTH, MAX_SIZE
 
 GROWTH = 4
 
@@ -50,7 +50,7 @@ def test_a_schema_four_times_as_large_takes_four_times_the_work(name: str, host:
 
 
 def test_the_page_of_the_language_has_the_limits() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "language.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "language.md").read_text()
     rows = page.partition("## Limits")[2].partition("\n## ")[0].splitlines()
     assert [re.findall(r"[0-9]+", row)[0] for row in rows if "`" in row and "|" in row] == [
         str(limit)
