@@ -19,6 +19,7 @@ from vmsc.plan.nodes import (
     Pairs,
     Plan,
     Program,
+    Relation,
     Rep,
     Rest,
     Row,
@@ -38,6 +39,7 @@ from vmsc.plan.nodes import (
 
 __all__ = [
     "Assert", "Blob", "Break", "Call", "Custom", "Gate", "Group", "Keep", "Let", "Maybe",
-    "Member", "Node", "Num", "Pairs", "Plan", "Program", "Rep", "Rest", "Row", "Run", "RunField",
-    "Step", "Stop", "Subsection", "Switch", "Tagged", "Text", "Total", "Value", "Window", "Words",
+    "Member", "Node", "Num", "Pairs", "Plan", "Program", "Relation", "Rep", "Rest", "Row", "Run",
+    "RunField", "Step", "Stop", "Subsection", "Switch", "Tagged", "Text", "Total", "Value",
+    "Window", "Words",
 ]  # fmt: skip

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from vmsc import plan
+from vmsc.runtime.kinds import DescriptionKind, SizeClass
 from vmsc.schema import ir
 
 __all__ = ["CLASSES", "Extent", "plan_extent"]
 
-CLASSES = ("constant", "computed", "bounded", "measured", "opaque")
+CLASSES: tuple[SizeClass, ...] = ("constant", "computed", "bounded", "measured", "opaque")
 _CONSTANT, _COMPUTED, _BOUNDED, _MEASURED, _OPAQUE = range(5)
 
 MAX_LIMIT = 1 << 63  # more bytes than that are no limit
@@ -31,7 +32,7 @@ class Extent:
     rank: int
 
     @property
-    def size_class(self) -> str:
+    def size_class(self) -> SizeClass:
         return CLASSES[self.rank]
 
     def plus(self, other: Extent) -> Extent:
@@ -170,7 +171,7 @@ def _subsection(sub: plan.Subsection, plans: Plans) -> Extent:
 
 
 def plan_extent(
-    kind: str,
+    kind: DescriptionKind,
     steps: tuple[plan.Step, ...],
     subsections: tuple[plan.Subsection, ...],
     plans: Plans,

@@ -13,6 +13,7 @@ from typing import assert_never
 from vmsc import plan
 from vmsc.plan.digest import digest_of
 from vmsc.plan.extent import plan_extent
+from vmsc.runtime.kinds import Order
 from vmsc.schema import ir
 from vmsc.schema.ir import is_optional
 from vmsc.schema.ir.text import expr_text
@@ -98,7 +99,7 @@ class _Steps:
     done: list[plan.Step] = field(default_factory=list)
     run: list[plan.RunField] = field(default_factory=list)
     behind: list[plan.Let | plan.Assert] = field(default_factory=list)
-    order: str = "big"
+    order: Order = "big"
     size: int = 0
 
     def flush(self) -> tuple[plan.Step, ...]:
@@ -127,15 +128,15 @@ class _Steps:
         self.done.append(step)
 
 
-def _order(form: plan.Num | plan.Blob | plan.Row | plan.Group) -> str:
-    """The byte order that a form needs, "" if any will do."""
+def _order(form: plan.Num | plan.Blob | plan.Row | plan.Group) -> Order | None:
+    """The byte order that a form needs; None if any will do."""
     match form:
         case plan.Num(order=order, size=size) | plan.Row(num=plan.Num(order=order, size=size)):
-            return order if size > 1 else ""
+            return order if size > 1 else None
         case plan.Blob():
-            return ""
+            return None
         case plan.Group(fields=fields):
-            return next((o for f in fields if (o := _order(f.form))), "")
+            return next((o for f in fields if (o := _order(f.form))), None)
         case _:
             assert_never(form)
 
@@ -199,11 +200,12 @@ def _laws(item: ir.Field) -> list[plan.Assert]:
     bounds = ir.scalar_bounds(item.type)
     ref = ir.Ref("field", item.name, *bounds, type=item.type)
     laws = []
-    for op, relation, bound in (
+    bounded: tuple[tuple[str, plan.Relation, ir.Expr | None], ...] = (
         (">=", "at least", item.least),
         ("<=", "at most", item.most),
         ("==", "equal to", item.equals),
-    ):
+    )
+    for op, relation, bound in bounded:
         if bound is not None:
             law = ir.Operation(op, (ref, bound), 0, 1)
             laws.append(plan.Assert(law, item.name, 0, relation, bound, "", ""))

@@ -10,9 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+from vmsc.runtime.kinds import DescriptionKind, Order, SizeClass
 from vmsc.schema.ir import Expr, Module, Param
 from vmsc.schema.source import Span
+
+# How a law holds a field against its bound; "": it is not of that form.
+Relation = Literal["", "at least", "at most", "equal to"]
 
 # --- nodes: the form of one value -----------------------------------------------------------------
 
@@ -24,14 +29,14 @@ class Num:
     name: str
     size: int
     signed: bool
-    order: str
+    order: Order
 
 
 @dataclass(frozen=True)
 class Blob:
     """`kind`: bytes, padding or opaque. `limit`: the most that `length` can be."""
 
-    kind: str
+    kind: Literal["bytes", "padding", "opaque"]
     length: Expr
     limit: int
 
@@ -195,7 +200,7 @@ class RunField:
 
 @dataclass(frozen=True)
 class Run:
-    order: str
+    order: Order
     size: int
     fields: tuple[RunField, ...]
 
@@ -242,7 +247,7 @@ class Assert:
     law: Expr
     field: str
     back: int
-    relation: str
+    relation: Relation
     bound: Expr | None
     text: str
     why: str
@@ -290,7 +295,7 @@ class Plan:
 
     key: str
     module: str
-    kind: str
+    kind: DescriptionKind
     name: str
     wire: str
     version: int
@@ -299,7 +304,7 @@ class Plan:
     steps: tuple[Step, ...]
     subsections: tuple[Subsection, ...]
     members: tuple[Member, ...]
-    size_class: str
+    size_class: SizeClass
     least: int
     most: int | None
     digest: bytes

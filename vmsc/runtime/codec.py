@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from vmsc.runtime.kinds import DescriptionKind, ParamKind, SizeClass
+
 __all__ = ["Buffer", "Codec", "Param", "Profile"]
 
 Buffer = bytes | bytearray | memoryview
@@ -30,7 +32,7 @@ class Param(msgspec.Struct, frozen=True):
     high: int = 0
     words: tuple[str, ...] = ()
     default: int | str | bytes | None = None
-    kind: str = "number"  # number | bool | bits | words | bytes
+    kind: ParamKind = "number"
     sticky: bool = False
     places: tuple[tuple[str, str, str], ...] = ()
 
@@ -57,11 +59,11 @@ class Codec(msgspec.Struct, frozen=True):
     """
 
     name: str
-    kind: str
+    kind: DescriptionKind
     version: int
     minimum: int
     type: type
-    size: str
+    size: SizeClass
     digest: bytes
     params: tuple[Param, ...]
     qemu: Profile

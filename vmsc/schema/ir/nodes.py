@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
+from vmsc.runtime.kinds import DescriptionKind, Order, ParamKind
 from vmsc.schema.source import NOWHERE, Span
+
+RefKind = Literal["field", "let", "param"]
 
 # --- expressions ----------------------------------------------------------------------------------
 
@@ -42,7 +46,7 @@ class Ref:
     `low` and `high` bound a number; both None: not a number (bytes, a description, a list).
     """
 
-    kind: str
+    kind: RefKind
     name: str
     low: int | None
     high: int | None
@@ -101,7 +105,7 @@ class Scalar:
     name: str
     size: int
     signed: bool
-    order: str = "big"
+    order: Order = "big"
 
 
 @dataclass(frozen=True)
@@ -245,7 +249,7 @@ class Param:
     """
 
     name: str
-    kind: str
+    kind: ParamKind
     low: int = 0
     high: int = 0
     words: tuple[str, ...] = ()
@@ -344,7 +348,7 @@ class Description:
 
     key: str
     module: str
-    kind: str
+    kind: DescriptionKind
     name: str
     wire: str
     version: int

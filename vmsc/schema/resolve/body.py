@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vmsc.runtime.kinds import DescriptionKind
 from vmsc.schema import ir, syntax
 from vmsc.schema.resolve.body_scope import BodyScope, outer_bytes
 from vmsc.schema.resolve.expressions import INVALID, as_written, resolve_number, spoken
@@ -73,7 +74,7 @@ class Body:
     key: str
     class_name: str
     module: str
-    kind: str
+    kind: DescriptionKind
     span: Span
     items: list[ir.Item] = field(default_factory=list)
     paddings: int = 0  # those without a name, so far

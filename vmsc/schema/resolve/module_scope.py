@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from vmsc.runtime.kinds import ParamKind
 from vmsc.schema import ir, syntax
 from vmsc.schema.diagnostics import Note, Report
 from vmsc.schema.resolve.expressions import INVALID, resolve_expr, resolve_number, spoken
@@ -279,12 +280,12 @@ def _number_param(
         message = f"`min` {found[0]} is above `max` {found[1]}"
         scope.report.error("param-bound", message, param.span)
         return None
-    word = "bool" if kind == "bool" else "number"
-    return _with_default(param, word, found[0], found[1], scope)
+    values: ParamKind = "bool" if kind == "bool" else "number"
+    return _with_default(param, values, found[0], found[1], scope)
 
 
 def _with_default(
-    param: syntax.Param, kind: str, low: int, high: int, scope: ConstScope
+    param: syntax.Param, kind: ParamKind, low: int, high: int, scope: ConstScope
 ) -> ir.Param | None:
     default = _bound(param.default, scope)
     if default is not None and not low <= default <= high:

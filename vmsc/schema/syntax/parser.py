@@ -16,6 +16,7 @@ from typing import Any
 import lark
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
+from vmsc.runtime.kinds import DescriptionKind
 from vmsc.schema import syntax as s
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.source import Source, Span
@@ -88,7 +89,7 @@ def _modifier(word: str) -> _Method:
     return build
 
 
-def _plain(kind: str) -> _Method:
+def _plain(kind: DescriptionKind) -> _Method:
     def build(self: _Builder, meta: Any, items: list[Any]) -> s.Description:
         doc, (name, body) = _docs(items)
         return s.Description(kind, name, "", None, None, body, doc, name.span)
@@ -96,7 +97,7 @@ def _plain(kind: str) -> _Method:
     return build
 
 
-def _versioned(kind: str) -> _Method:
+def _versioned(kind: DescriptionKind) -> _Method:
     def build(self: _Builder, meta: Any, items: list[Any]) -> s.Description:
         doc, (name, wire, (version, minimum), *target, body) = _docs(items)
         span = (name or wire).span

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vmsc.runtime.kinds import DescriptionKind
 from vmsc.schema.source import Source, Span
 
 # The names are those of docs/language.md.
@@ -331,7 +332,7 @@ class Description:
     `target`: the one whose streams have a device of this name in this form.
     """
 
-    kind: str
+    kind: DescriptionKind
     name: Name | None
     wire: str
     version: int | None
