@@ -16,13 +16,9 @@ HERE, THERE = "192.0.2.1", "192.0.2.2"  # the guard's side and the primary's
 
 
 def require_spaces() -> None:
-    """Without root or iproute2 the test is skipped, and in CI it fails."""
-    if os.geteuid() == 0 and shutil.which("ip") is not None:
-        return
-    reason = "network namespaces need root and Debian's iproute2"
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    """Skip the test without root or iproute2."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("network namespaces need root and Debian's iproute2")
 
 
 def ip(*words: str) -> None:
