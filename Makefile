@@ -42,11 +42,12 @@ lint: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff format --check .
 
 # The plugins are packages of vmsc only once it is installed, and mypy looks at what is installed.
-types: $(VENV)/.dev ## mypy --strict, plugins and tests included
+types: $(VENV)/.dev ## mypy --strict, plugins and tests included, as on each platform
 	rm -rf build/types
 	$(BIN)/python -m pip install --quiet --no-deps --target build/types .
 	cp pyproject.toml build/types/
-	cd build/types && ../../$(BIN)/mypy -p vmsc
+	cd build/types && for platform in linux darwin win32; do \
+	  ../../$(BIN)/mypy --platform $$platform --cache-dir ../mypy/$$platform -p vmsc || exit 1; done
 	MYPYPATH=build/types:tests/support $(BIN)/mypy --config-file pyproject.toml tests bench
 
 # The two QEMUs, the TPM that runs beside one, and what makes hosts of a test's own.

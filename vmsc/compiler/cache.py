@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from vmsc.compiler.cache_folder import keep, open_kept
+from vmsc.compiler.cache_folder import CacheError, keep, open_kept
 
 if TYPE_CHECKING:
     from vmsc.schema import ir
@@ -63,7 +63,7 @@ class _Head(msgspec.Struct, frozen=True):
     parts: dict[str, _Part]
 
 
-class TornError(Exception):
+class TornError(CacheError):
     """A part is not what was written."""
 
 

@@ -59,7 +59,7 @@ class Line:
         self._socket: socket.socket = writer.get_extra_info("socket")
         with suppress(OSError):  # it has ended already: reading will tell
             _keep_alive(self._socket, timeout)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+            _set(self._socket, "TCP_NOTSENT_LOWAT", _UNSENT)
 
     @property
     def full(self) -> bool:
@@ -120,7 +120,7 @@ class Line:
         its kernel holds the second back until the first is acknowledged: for 40 ms, otherwise.
         """
         with suppress(OSError):
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            _set(self._socket, "TCP_QUICKACK", 1)
 
     async def _write(self) -> None:
         """What cannot be sent is dropped: the reading side tells that the connection has ended."""
@@ -155,8 +155,16 @@ def _keep_alive(end: socket.socket, timeout: float) -> None:
     """Let the kernel end the connection when the peer has not answered for so many seconds."""
     third = max(1, int(timeout / 3))
     end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, third)
-    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, third)
-    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
-    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000))
-    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for option in ("TCP_KEEPIDLE", "TCP_KEEPALIVE"):  # the latter is macOS's name for it
+        _set(end, option, third)
+    _set(end, "TCP_KEEPINTVL", third)
+    _set(end, "TCP_KEEPCNT", 2)
+    _set(end, "TCP_USER_TIMEOUT", int(timeout * 1000))
+    _set(end, "TCP_NODELAY", 1)
+
+
+def _set(end: socket.socket, option: str, value: int) -> None:
+    """Set an option of TCP, where the system has it: most are Linux's alone."""
+    number = getattr(socket, option, None)
+    if number is not None:
+        end.setsockopt(socket.IPPROTO_TCP, number, value)

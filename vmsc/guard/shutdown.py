@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,12 +125,20 @@ async def _fenced(command: str, limit: float) -> str | None:
             code = await process.wait()
     except TimeoutError:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            _end_all(process)
         await process.wait()
         return f"it did not end within {limit:g} s"
     if code < 0:
         return f"signal {-code} ended it"
     return None if code == 0 else f"exit status {code}"
+
+
+def _end_all(process: asyncio.subprocess.Process) -> None:
+    """End the process and its children."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _wait(hands: Hands) -> int:

@@ -128,6 +128,8 @@ def command(**given: Any) -> None:
     usage, or something is not there at the start.
     """
     _check(given)
+    if sys.platform == "win32":
+        stop("error: the guard does not run on Windows: COLO's QEMUs run on Linux", USAGE)
     try:
         import prometheus_client  # noqa: F401
         import qemu.qmp  # noqa: F401
