@@ -18,12 +18,12 @@ from test_frame import PAGE
 
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.runtime.framed.checkpoint import (
-    Checkpoint,
     CheckpointWriter,
+    FramedCheckpoint,
     decode_checkpoint,
     write_channels,
 )
-from vmsc.runtime.framed.collector import CheckpointBuffer, Committed
+from vmsc.runtime.framed.collector import CheckpointCollector, Delivered
 from vmsc.runtime.framed.context import Context
 from vmsc.runtime.framed.frame import HEADER_SIZE, Frame, Kind, Limits
 
@@ -34,7 +34,7 @@ TWO_SIDES = write_channels(8, CONTEXT, [RTC, EOF], [[RAM, BLOB], []])
 LATER = write_channels(9, CONTEXT, [BLOB], [[EOF], [RAM]])
 
 
-def read(buffer: CheckpointBuffer, pieces: Iterable[Piece]) -> Iterator[Checkpoint]:
+def read(buffer: CheckpointCollector, pieces: Iterable[Piece]) -> Iterator[FramedCheckpoint]:
     """What is committed of these pieces, in this order."""
     for channel, data in pieces:
         answer = buffer.feed(data, channel)
@@ -43,9 +43,9 @@ def read(buffer: CheckpointBuffer, pieces: Iterable[Piece]) -> Iterator[Checkpoi
             answer = buffer.feed()
 
 
-def outcome(*pieces: Piece, limits: Limits | None = None) -> list[Checkpoint] | str:
+def outcome(*pieces: Piece, limits: Limits | None = None) -> list[FramedCheckpoint] | str:
     """All that is committed, or the code of what is wrong."""
-    buffer = CheckpointBuffer(limits or Limits())
+    buffer = CheckpointCollector(limits or Limits())
     try:
         found = list(read(buffer, pieces))
         buffer.close()
@@ -54,7 +54,7 @@ def outcome(*pieces: Piece, limits: Limits | None = None) -> list[Checkpoint] | 
     return found
 
 
-def whole(channels: Sequence[bytes]) -> Checkpoint:
+def whole(channels: Sequence[bytes]) -> FramedCheckpoint:
     """The one checkpoint that came over these channels."""
     found = outcome(*enumerate(channels))
     assert isinstance(found, list), found
@@ -120,7 +120,7 @@ def test_frames_that_may_be_skipped_are_counted_on_every_channel() -> None:
 def test_every_strict_prefix_of_two_channels_commits_nothing(first: int) -> None:
     then = 1 - first
     for cut in range(len(ONE_SIDE[first]) + 1):
-        buffer = CheckpointBuffer()
+        buffer = CheckpointCollector()
         fed = buffer.feed(ONE_SIDE[first][:cut], first)
         for at in range(len(ONE_SIDE[then])):
             assert fed is None
@@ -139,7 +139,7 @@ def test_an_input_that_ends_early_is_truncated_and_says_where() -> None:
         ([(0, main), (1, side[:64])], r"channel\[1\].frame\[0\] at byte 64"),
         ([(0, main), (7, side[:80])], r"channel\[7\].header at byte 80"),
     ):
-        buffer = CheckpointBuffer()
+        buffer = CheckpointCollector()
         assert list(read(buffer, pieces)) == []
         with pytest.raises(Truncated, match=says):
             buffer.close()
@@ -153,7 +153,7 @@ def test_every_flipped_bit_on_any_channel_is_refused(channel: int) -> None:
     for bit in range(8 * len(good)):
         bad = bytearray(good)
         bad[bit // 8] ^= 1 << bit % 8
-        buffer = CheckpointBuffer()
+        buffer = CheckpointCollector()
         pieces = [*others, (channel, bytes(bad))] if bit % 2 else [(channel, bytes(bad)), *others]
         with pytest.raises(DecodeError) as caught:
             assert list(read(buffer, pieces)) == []
@@ -204,7 +204,7 @@ def test_any_changed_byte_of_a_stored_checkpoint_is_refused(part: int) -> None:
         bad[rng.randrange(len(bad))] ^= rng.randint(1, 255)
         with pytest.raises(DecodeError):
             decode_checkpoint(bad)
-        buffer = CheckpointBuffer()
+        buffer = CheckpointCollector()
         with pytest.raises(DecodeError):
             assert list(read(buffer, [(0, bytes(bad))])) == []
             buffer.close()
@@ -232,7 +232,7 @@ def test_cuts_and_the_order_of_channels_make_no_difference(
     while any(left):
         channel = rng.choice([n for n, one in enumerate(left) if one])
         pieces.append((channel, left[channel].pop(0)))
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     assert list(read(buffer, pieces)) == [whole(TWO_SIDES), whole(LATER)]
     assert (buffer.held, buffer.epoch) == (0, 9)
     buffer.close()
@@ -264,8 +264,8 @@ steps = st.tuples(st.integers(0, 2), st.integers(0, 300) | st.just("cut"))
 def test_connections_that_break_at_any_time_commit_every_checkpoint_once(
     wire: list[tuple[int, int | str]], last: list[int]
 ) -> None:
-    senders, buffer = [Sender(n) for n in range(3)], CheckpointBuffer()
-    found: list[Checkpoint] = []
+    senders, buffer = [Sender(n) for n in range(3)], CheckpointCollector()
+    found: list[FramedCheckpoint] = []
     for channel, size in wire:
         if isinstance(size, int):
             found += read(buffer, [senders[channel].take(size)])
@@ -283,7 +283,7 @@ def test_a_channel_cut_at_any_byte_and_sent_again_commits(channel: int) -> None:
     others = [(n, data) for n, data in enumerate(TWO_SIDES) if n != channel]
     good = TWO_SIDES[channel]
     for cut in range(len(good)):
-        buffer = CheckpointBuffer()
+        buffer = CheckpointCollector()
         cut_off = (channel, good[:cut])
         pieces = [cut_off, *others] if cut % 2 else [*others, cut_off]
         assert list(read(buffer, pieces)) == []
@@ -293,7 +293,7 @@ def test_a_channel_cut_at_any_byte_and_sent_again_commits(channel: int) -> None:
 
 
 def test_a_whole_part_is_forgotten_with_its_connection() -> None:
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     assert list(read(buffer, enumerate(TWO_SIDES[:2]))) == []
     buffer.cut(1)
     assert list(read(buffer, [(2, TWO_SIDES[2])])) == []
@@ -306,7 +306,7 @@ def test_all_channels_cut_at_any_byte_and_sent_again_commit() -> None:
         (n, data[at : at + 1]) for n, data in enumerate(TWO_SIDES) for at in range(len(data))
     ]
     for cut in range(0, len(everything), 7):
-        buffer = CheckpointBuffer()
+        buffer = CheckpointCollector()
         assert list(read(buffer, everything[:cut])) == []
         buffer.cut()
         assert (buffer.held, buffer.need(0), buffer.need(1)) == (0, HEADER_SIZE, HEADER_SIZE)
@@ -314,7 +314,7 @@ def test_all_channels_cut_at_any_byte_and_sent_again_commit() -> None:
 
 
 def test_a_refusal_lasts_until_the_cut_and_holds_nothing() -> None:
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     assert buffer.feed(TWO_SIDES[1], 1) is None
     bad = TWO_SIDES[0][:150] + b"\xff" + TWO_SIDES[0][151:]
     for data in (bad, b"", TWO_SIDES[0]):
@@ -330,9 +330,9 @@ def test_a_refusal_lasts_until_the_cut_and_holds_nothing() -> None:
 
 
 def test_a_commit_outlives_what_goes_wrong_behind_it() -> None:
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     found = buffer.feed(SMALL + b"VMSF\x02")
-    assert isinstance(found, Committed)
+    assert isinstance(found, Delivered)
     with pytest.raises(DecodeError):
         buffer.feed()
     buffer.cut()
@@ -343,9 +343,9 @@ def test_a_commit_outlives_what_goes_wrong_behind_it() -> None:
 
 
 def test_the_need_of_a_channel_never_reaches_past_what_it_reads() -> None:
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     places = [0, 0, 0]
-    found: Committed | None = None
+    found: Delivered | None = None
     while found is None:
         ready = [n for n in range(3) if buffer.need(n)]
         for channel in ready:
@@ -357,12 +357,12 @@ def test_the_need_of_a_channel_never_reaches_past_what_it_reads() -> None:
 
 
 def test_a_channel_that_has_brought_its_share_waits_for_the_others() -> None:
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     assert buffer.feed(TWO_SIDES[1] + LATER[1][:10], 1) is None
     assert (buffer.need(1), buffer.held) == (0, len(TWO_SIDES[1]) + 10)
     assert buffer.feed(bytes(50), 1) is None  # no frame, but no one has looked at it
     assert buffer.feed(TWO_SIDES[0]) is None
-    assert buffer.feed(TWO_SIDES[2], 2) == Committed(whole(TWO_SIDES))
+    assert buffer.feed(TWO_SIDES[2], 2) == Delivered(whole(TWO_SIDES))
     assert buffer.held == 60
     with pytest.raises(DecodeError, match=r"channel\[1\].*at byte") as caught:
         buffer.feed()

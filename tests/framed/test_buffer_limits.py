@@ -10,7 +10,7 @@ from test_buffer import ONE_SIDE, TWO_SIDES, outcome, page_channels, read, whole
 
 from vmsc.runtime.errors import DecodeError
 from vmsc.runtime.framed.checkpoint import write_channels
-from vmsc.runtime.framed.collector import CheckpointBuffer, Committed
+from vmsc.runtime.framed.collector import CheckpointCollector, Delivered
 from vmsc.runtime.framed.frame import Frame, Kind, Limits
 
 
@@ -27,7 +27,7 @@ def test_a_hostile_length_is_refused_before_its_payload_and_costs_nothing(channe
     start = SMALL[:106] if channel == 0 else PART
     for size, limits in ((1 << 63, Limits()), (1 << 20, Limits(total=1 << 20))):
         assert outcome((channel, start + side_frame(size)), limits=limits) == "limit"
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     tracemalloc.start()
     try:
         assert buffer.feed(start + side_frame(1 << 30), channel) is None
@@ -42,9 +42,9 @@ def test_what_channels_have_only_begun_counts_against_the_limit_of_all() -> None
     first, second = PART + side_frame(500), begin + side_frame(200)
     size = len(first) + 500 + len(second) + 200
     for pieces in ([(1, first), (0, second)], [(0, second), (1, first)]):
-        buffer = CheckpointBuffer(Limits(total=size))
+        buffer = CheckpointCollector(Limits(total=size))
         assert list(read(buffer, pieces)) == []
-        buffer = CheckpointBuffer(Limits(total=size - 1))
+        buffer = CheckpointCollector(Limits(total=size - 1))
         with pytest.raises(DecodeError, match=f"{size} bytes or more is over the limit {size - 1}"):
             list(read(buffer, pieces))
 
@@ -62,7 +62,7 @@ def test_limits_are_kept_to_the_byte_and_to_the_frame() -> None:
 
 
 def test_more_connections_than_channels_are_refused() -> None:
-    buffer = CheckpointBuffer(Limits(channels=2))
+    buffer = CheckpointCollector(Limits(channels=2))
     for channel in (5, 3):
         assert buffer.feed(b"V", channel) is None
     with pytest.raises(DecodeError, match="3 side channels are over the limit 2"):
@@ -70,7 +70,7 @@ def test_more_connections_than_channels_are_refused() -> None:
 
 
 def test_what_waits_in_tiny_pieces_costs_what_it_is_long() -> None:
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     assert buffer.feed(ONE_SIDE[1], 1) is None
     tracemalloc.start()
     try:
@@ -84,7 +84,7 @@ def test_what_waits_in_tiny_pieces_costs_what_it_is_long() -> None:
 def test_what_is_fed_to_a_channel_that_waits_is_held_up_to_the_limit() -> None:
     main, side = ONE_SIDE
     size = len(main) + len(side)
-    buffer = CheckpointBuffer(Limits(total=size))
+    buffer = CheckpointCollector(Limits(total=size))
     assert buffer.feed(side, 1) is None
     assert buffer.feed(bytes(size), 1) is None
     with pytest.raises(DecodeError, match="feed no more to a channel whose need is 0"):
@@ -108,7 +108,7 @@ def test_no_payload_is_kept_twice(sides: int, size: int) -> None:
     pieces = [
         (n, v[at : at + piece]) for n, v in enumerate(views) for at in range(0, len(v), piece)
     ]
-    buffer, found = CheckpointBuffer(), None
+    buffer, found = CheckpointCollector(), None
     tracemalloc.start()
     try:
         for channel, data in pieces:
@@ -116,7 +116,7 @@ def test_no_payload_is_kept_twice(sides: int, size: int) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert isinstance(found, Committed)
+    assert isinstance(found, Delivered)
     assert peak < 1.25 * 64 * MIB
     assert found.checkpoint.size == sum(map(len, channels))
 
@@ -124,7 +124,7 @@ def test_no_payload_is_kept_twice(sides: int, size: int) -> None:
 def test_a_refused_payload_is_given_up_at_once() -> None:
     bad = bytearray(write_channels(1, None, [Frame(Kind.TRAILING, bytes(8 * MIB))], [])[0])
     bad[MIB] ^= 1
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     tracemalloc.start()
     try:
         with pytest.raises(DecodeError):

@@ -16,7 +16,7 @@ from test_buffer import read, whole
 
 from vmsc.runtime.errors import DecodeError, EncodeError
 from vmsc.runtime.framed.checkpoint import CheckpointWriter, write_channels, write_checkpoint
-from vmsc.runtime.framed.collector import CheckpointBuffer
+from vmsc.runtime.framed.collector import CheckpointCollector
 from vmsc.runtime.framed.context import Context
 from vmsc.runtime.framed.frame import Frame, Kind
 
@@ -134,7 +134,7 @@ def test_a_main_channel_that_breaks_a_rule_is_refused(code: str, main: bytes) ->
 def test_a_part_too_many_is_refused_before_the_commit_and_after_it() -> None:
     main = begin(7, 1) + commit([begin(7, 1)], [FIRST])
     assert outcome_of_all((2, GOOD[2]), (0, main), (1, GOOD[1])) == "bad-part"
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     assert len(list(read(buffer, [(0, main), (1, GOOD[1])]))) == 1
     with pytest.raises(DecodeError) as caught:
         buffer.feed(GOOD[2], 2)
@@ -142,7 +142,7 @@ def test_a_part_too_many_is_refused_before_the_commit_and_after_it() -> None:
 
 
 def test_a_refusal_names_the_connection_and_the_place_in_it() -> None:
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     assert buffer.feed(b"".join(part(8, 1)), 12) is None
     wanted = r"channel\[12\] at byte 52: a part of epoch 8 for checkpoint 7"
     with pytest.raises(DecodeError, match=wanted):
@@ -160,7 +160,7 @@ def test_an_epoch_that_does_not_rise_is_refused(epoch: int) -> None:
     with pytest.raises(framed_reader.Refused, match="old-epoch"):
         framed_reader.read_channels([main, *sides])
     for pieces in ([(0, main), (1, sides[0]), (2, sides[1])], [(2, sides[1]), (1, sides[0])]):
-        buffer = CheckpointBuffer()
+        buffer = CheckpointCollector()
         found = list(read(buffer, enumerate(GOOD)))
         assert len(found) == 1
         later = [(channel, data[len(GOOD[channel]) :]) for channel, data in pieces]
@@ -170,7 +170,7 @@ def test_an_epoch_that_does_not_rise_is_refused(epoch: int) -> None:
 
 
 def test_a_cut_does_not_forget_which_epoch_was_committed() -> None:
-    buffer = CheckpointBuffer()
+    buffer = CheckpointCollector()
     assert len(list(read(buffer, enumerate(GOOD)))) == 1
     buffer.cut()
     assert buffer.epoch == 7
@@ -203,7 +203,9 @@ def test_commands_refuse_several_channels_and_say_the_way_out(command: str, tmp_
     done = run_vmsc(command, file, *more)
     assert done.status == 1
     assert "checkpoint 7 comes over 2 side channels as well" in done.err
-    assert "vmsc.runtime.framed.collector.CheckpointBuffer" in done.err and "[channels]" in done.err
+    assert (
+        "vmsc.runtime.framed.collector.CheckpointCollector" in done.err and "[channels]" in done.err
+    )
 
 
 # --- writing ------------------------------------------------------------------------------------

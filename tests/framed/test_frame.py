@@ -28,10 +28,10 @@ from hypothesis import strategies as st
 
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.runtime.framed.checkpoint import (
-    Checkpoint,
     CheckpointReader,
     CheckpointWriter,
-    Committed,
+    Delivered,
+    FramedCheckpoint,
     decode_checkpoint,
     read_checkpoint,
     write_checkpoint,
@@ -212,7 +212,7 @@ def test_any_damage_is_refused_by_both_or_taken_by_both(data: st.DataObject) -> 
         assert "trailing" in found or found[0] == refused.code
     else:
         assert bad == MIXED
-        assert isinstance(found, Checkpoint)
+        assert isinstance(found, FramedCheckpoint)
 
 
 # --- law 7: cuts ------------------------------------------------------------------------------
@@ -235,8 +235,8 @@ def test_what_follows_a_commit_is_the_next_checkpoint() -> None:
     reader = CheckpointReader()
     first = reader.feed(SMALL + MIXED)
     second = reader.feed()
-    assert isinstance(first, Committed)
-    assert isinstance(second, Committed)
+    assert isinstance(first, Delivered)
+    assert isinstance(second, Delivered)
     assert [first.checkpoint.epoch, second.checkpoint.epoch] == [7, 8]
     assert reader.feed() == NeedMore(HEADER_SIZE)
     reader.close()

@@ -13,7 +13,7 @@ from streams_at_hand import answers, frame, library, state
 
 from vmsc.inspect.file_reader import entries, stream_measure
 from vmsc.runtime.errors import DecodeError, Truncated
-from vmsc.runtime.framed.checkpoint import CheckpointReader, Committed, decode_checkpoint
+from vmsc.runtime.framed.checkpoint import CheckpointReader, Delivered, decode_checkpoint
 from vmsc.stream.reader import StreamReader, read_stream
 
 NAME = "minimal"
@@ -59,7 +59,7 @@ def test_a_checkpoint_cut_anywhere_is_the_same(checkpoint: bytes, part: float) -
         reader = CheckpointReader()
         reader.feed(checkpoint[:cut])
         match reader.feed(checkpoint[cut:]):
-            case Committed(checkpoint=found):
+            case Delivered(checkpoint=found):
                 assert found == whole
             case _:
                 pytest.fail(f"cut at {cut}: not committed")

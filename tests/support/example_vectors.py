@@ -18,7 +18,7 @@ from vmsc.runtime.codec import Codec
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.syntax.loader import load
 
-__all__ = ["EXAMPLES", "Examples", "each", "compile_examples"]
+__all__ = ["EXAMPLES", "Examples", "compile_examples", "each"]
 
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"

@@ -12,9 +12,9 @@ from framed_reader import Refused, crc32c
 
 from vmsc.runtime.errors import DecodeError
 from vmsc.runtime.framed.checkpoint import (
-    Checkpoint,
     CheckpointReader,
-    Committed,
+    Delivered,
+    FramedCheckpoint,
     decode_checkpoint,
     write_checkpoint,
 )
@@ -91,7 +91,7 @@ ONE = forge(4, b"one", name=b"one", type=4)
 TWO = forge(4, b"two", name=b"two", type=4)
 
 
-def outcome(data: bytes) -> Checkpoint | tuple[str, int]:
+def outcome(data: bytes) -> FramedCheckpoint | tuple[str, int]:
     """What the codec makes of a whole input: a checkpoint, or the error's code and offset."""
     try:
         return decode_checkpoint(data)
@@ -99,14 +99,14 @@ def outcome(data: bytes) -> Checkpoint | tuple[str, int]:
         return error.code, error.offset
 
 
-def chunked(pieces: Sequence[bytes]) -> Checkpoint | tuple[str, int]:
+def chunked(pieces: Sequence[bytes]) -> FramedCheckpoint | tuple[str, int]:
     """The same for an input in pieces."""
     reader = CheckpointReader()
-    found: list[Checkpoint] = []
+    found: list[FramedCheckpoint] = []
     try:
         for piece in pieces:
             answer = reader.feed(piece)
-            if isinstance(answer, Committed):
+            if isinstance(answer, Delivered):
                 found.append(answer.checkpoint)
         reader.close()
     except DecodeError as error:

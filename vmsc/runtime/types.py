@@ -10,8 +10,24 @@ from typing import Annotated
 import msgspec
 
 __all__ = [
-    "F64", "S16", "S32", "S64", "S8", "U16", "U32", "U64", "U8", "Bitmap", "Bool", "Bytes", "OneOf",
-    "Opaque", "Padding", "Text", "Timer", "Wire",
+    "F64",
+    "S8",
+    "S16",
+    "S32",
+    "S64",
+    "U8",
+    "U16",
+    "U32",
+    "U64",
+    "Bitmap",
+    "Bool",
+    "Bytes",
+    "OneOf",
+    "Opaque",
+    "Padding",
+    "Text",
+    "Timer",
+    "Wire",
 ]  # fmt: skip
 
 

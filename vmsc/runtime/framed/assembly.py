@@ -31,8 +31,8 @@ __all__ = [
     "PART",
     "PART_END",
     "Assembly",
-    "Checkpoint",
-    "Committed",
+    "Delivered",
+    "FramedCheckpoint",
     "Promise",
     "Tally",
 ]
@@ -49,7 +49,7 @@ _OF_MAIN = (Kind.BEGIN, Kind.COMMIT)
 _OF_SIDE = (Kind.PART, Kind.PART_END)
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class FramedCheckpoint(msgspec.Struct, frozen=True):
     """What was committed. Unknown frames that may be skipped are counted, and are not in `frames`.
 
     `size` is the checkpoint's length in bytes, BEGIN and COMMIT included. `parts`: the frames of
@@ -64,10 +64,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
     parts: tuple[tuple[Frame, ...], ...] = ()
 
 
-class Committed(msgspec.Struct, frozen=True):
+class Delivered(msgspec.Struct, frozen=True):
     """A chunked reader's answer when a checkpoint is whole and proven."""
 
-    checkpoint: Checkpoint
+    checkpoint: FramedCheckpoint
 
 
 class Promise(NamedTuple):
@@ -228,7 +228,9 @@ class Assembly:
 
     # --- a whole frame ----------------------------------------------------------------------
 
-    def add(self, frame: Frame, head: bytes, body: int, channel: int = MAIN) -> Checkpoint | None:
+    def add(
+        self, frame: Frame, head: bytes, body: int, channel: int = MAIN
+    ) -> FramedCheckpoint | None:
         """Take a proven frame that was let in; its payload starts at `body`. The last one of all
         gives the checkpoint.
         """
@@ -263,7 +265,7 @@ class Assembly:
             message = (
                 f"checkpoint {epoch} comes over {channels} side channels as well, and this reader"
                 " has one channel: collect all of them with"
-                " vmsc.runtime.framed.collector.CheckpointBuffer,"
+                " vmsc.runtime.framed.collector.CheckpointCollector,"
                 " and store what it commits as one channel"
             )
             raise _refuse("channels", message, at, MAIN)
@@ -330,7 +332,7 @@ class Assembly:
 
     # --- all of it --------------------------------------------------------------------------
 
-    def _committed(self) -> Checkpoint | None:
+    def _committed(self) -> FramedCheckpoint | None:
         """The checkpoint, if this was the last frame of all."""
         parts = [share for channel, share in self._shares.items() if channel != MAIN]
         main = self._shares.get(MAIN)
@@ -343,7 +345,7 @@ class Assembly:
             assert part.end is not None
             main.tally.join(part.tally, part.end)
         self._check_commit(main)
-        return Checkpoint(
+        return FramedCheckpoint(
             *(main.epoch, self._context, tuple(main.frames)),
             sum(share.skipped for share in (main, *parts)),
             sum(share.size for share in (main, *parts)),

@@ -14,7 +14,7 @@ import msgspec
 
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
-from vmsc.runtime.framed.assembly import MAIN, NOTHING, Assembly, Checkpoint, Promise
+from vmsc.runtime.framed.assembly import MAIN, NOTHING, Assembly, FramedCheckpoint, Promise
 from vmsc.runtime.framed.frame import (
     HEADER_SIZE,
     NAME_SIZE_AT,
@@ -149,7 +149,7 @@ class Incoming:
 
 def advance(
     incoming: Incoming, assembly: Assembly, promised: Callable[[], Promise] = lambda: NOTHING
-) -> Checkpoint | None:
+) -> FramedCheckpoint | None:
     """Take frames off a channel until its share is whole or bytes are missing; the checkpoint,
     when its last frame is among them. `promised`: what other channels have let in.
     """

@@ -25,8 +25,8 @@ from vmsc.runtime.framed.assembly import (
     PART,
     PART_END,
     Assembly,
-    Checkpoint,
-    Committed,
+    Delivered,
+    FramedCheckpoint,
     Tally,
 )
 from vmsc.runtime.framed.channel import Arrived, Incoming, advance
@@ -45,10 +45,10 @@ from vmsc.runtime.framed.frame import (
 
 __all__ = [
     "DEFAULT_LIMITS",
-    "Checkpoint",
     "CheckpointReader",
     "CheckpointWriter",
-    "Committed",
+    "Delivered",
+    "FramedCheckpoint",
     "PartWriter",
     "decode_checkpoint",
     "read_checkpoint",
@@ -78,7 +78,7 @@ def _take(assembly: Assembly, buf: Buffer, pos: int) -> tuple[Arrived, int]:
 
 def read_checkpoint(
     buf: Buffer, pos: int = 0, limits: Limits = DEFAULT_LIMITS
-) -> tuple[Checkpoint, int]:
+) -> tuple[FramedCheckpoint, int]:
     """The checkpoint at `pos` and the offset after it. Payloads are views of `buf`."""
     assembly = Assembly(limits, alone=True)
     while True:
@@ -88,7 +88,7 @@ def read_checkpoint(
             return done, pos
 
 
-def decode_checkpoint(buf: Buffer, limits: Limits = DEFAULT_LIMITS) -> Checkpoint:
+def decode_checkpoint(buf: Buffer, limits: Limits = DEFAULT_LIMITS) -> FramedCheckpoint:
     """The checkpoint that is all of `buf`."""
     checkpoint, end = read_checkpoint(buf, 0, limits)
     if end != len(buf):
@@ -117,7 +117,7 @@ class CheckpointReader:
         self._assembly = Assembly(limits, alone=True)
         self._error: DecodeError | None = None
 
-    def feed(self, data: Buffer = b"") -> Committed | NeedMore:
+    def feed(self, data: Buffer = b"") -> Delivered | NeedMore:
         if self._error is not None:
             raise self._error
         self._incoming.feed(data)
@@ -129,7 +129,7 @@ class CheckpointReader:
         if done is None:
             return NeedMore(self._incoming.need)
         self._assembly = Assembly(self._limits, alone=True)
-        return Committed(done)
+        return Delivered(done)
 
     def close(self) -> None:
         """The input ends here: refuse a checkpoint that is not whole."""

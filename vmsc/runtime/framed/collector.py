@@ -14,15 +14,22 @@ from __future__ import annotations
 
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
-from vmsc.runtime.framed.assembly import MAIN, NOTHING, Assembly, Checkpoint, Committed, Promise
+from vmsc.runtime.framed.assembly import (
+    MAIN,
+    NOTHING,
+    Assembly,
+    Delivered,
+    FramedCheckpoint,
+    Promise,
+)
 from vmsc.runtime.framed.channel import Incoming, advance
 from vmsc.runtime.framed.checkpoint import DEFAULT_LIMITS
 from vmsc.runtime.framed.frame import HEADER_SIZE, Limits
 
-__all__ = ["CheckpointBuffer", "Committed"]
+__all__ = ["CheckpointCollector", "Delivered"]
 
 
-class CheckpointBuffer:
+class CheckpointCollector:
     """Checkpoints from channels that bring them in pieces.
 
     `channel` is 0 for the main one, and any other number for a side connection: connections come
@@ -60,7 +67,7 @@ class CheckpointBuffer:
             return HEADER_SIZE
         return 0 if incoming.unread else incoming.need
 
-    def feed(self, data: Buffer = b"", channel: int = MAIN) -> Committed | None:
+    def feed(self, data: Buffer = b"", channel: int = MAIN) -> Delivered | None:
         """Take bytes of a channel; a checkpoint, if one is whole. Call it again, without data,
         until it gives None: what follows a checkpoint may hold the next one.
 
@@ -82,7 +89,7 @@ class CheckpointBuffer:
             return None
         self.epoch = done.epoch
         self._assembly = self._fresh()
-        return Committed(done)
+        return Delivered(done)
 
     def cut(self, channel: int | None = None) -> None:
         """A connection is gone: all that came over it and is not committed is forgotten, and its
@@ -137,7 +144,7 @@ class CheckpointBuffer:
             )
             raise _refuse(message, incoming.channel, incoming.offset)
 
-    def _advance(self) -> Checkpoint | None:
+    def _advance(self) -> FramedCheckpoint | None:
         for channel in sorted(self._incoming):
             if self._incoming[channel].unread:
                 done = advance(self._incoming[channel], self._assembly, lambda: self._promised)

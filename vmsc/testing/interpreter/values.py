@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-__all__ = ["VERSION", "Body", "F64", "Value", "plain", "same"]
+__all__ = ["F64", "VERSION", "Body", "Value", "plain", "same"]
 
 # None | int | bytes | F64 | list | tuple | dict
 Value: TypeAlias = Any
