@@ -6,8 +6,8 @@ from vmsc.hooks.records import (
     Artifact,
     Backend,
     BackendError,
+    BackendInput,
     Check,
-    Context,
     Importer,
     ImporterError,
     Option,
@@ -16,6 +16,8 @@ from vmsc.hooks.records import (
     Transform,
     WireType,
 )
+
+Context = BackendInput
 
 __all__ = [
     "Artifact", "Backend", "BackendError", "Check", "Context", "Importer", "ImporterError",

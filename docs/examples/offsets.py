@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from vmsc import plan
-from vmsc.hooks import Artifact, Backend, Context, Option, hook
+from vmsc.hooks import Artifact, Backend, BackendInput, Option, hook
 
 __all__ = ["vmsc_backends"]
 
@@ -30,7 +30,7 @@ def _lines(one: plan.Plan, prefix: str) -> Iterator[str]:
             yield ""
 
 
-def generate(context: Context) -> Iterable[Artifact]:
+def generate(context: BackendInput) -> Iterable[Artifact]:
     prefix = context.options["prefix"]
     for module in context.modules:
         lines = [f"/* Offsets of {module.name}.vmsd */", "#pragma once", ""]

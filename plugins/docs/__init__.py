@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from vmsc.hooks import Artifact, Backend, Context, Option, hook
+from vmsc.hooks import Artifact, Backend, BackendInput, Option, hook
 from vmsc.hooks.templates import render
 
 from .pages import index_view, page_view
@@ -20,7 +20,7 @@ __all__ = ["vmsc_backends"]
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def generate(context: Context) -> Iterable[Artifact]:
+def generate(context: BackendInput) -> Iterable[Artifact]:
     yield Artifact("index.html", render(_TEMPLATES, "index.html.jinja", view=index_view(context)))
     for module in context.modules:
         view = page_view(context, module)

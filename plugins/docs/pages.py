@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from vmsc import plan
-from vmsc.hooks import Context
+from vmsc.hooks import BackendInput
 from vmsc.schema import ir
 
 from .extent import span_text
@@ -215,7 +215,7 @@ def _externals(type_: object) -> set[str]:
             return set()
 
 
-def _customs(context: Context, plans: Iterable[plan.Plan]) -> tuple[WireTypeView, ...]:
+def _customs(context: BackendInput, plans: Iterable[plan.Plan]) -> tuple[WireTypeView, ...]:
     """What of plugins a module names."""
     types: set[str] = set()
     transforms: set[str] = set()
@@ -228,7 +228,7 @@ def _customs(context: Context, plans: Iterable[plan.Plan]) -> tuple[WireTypeView
     )
 
 
-def page_view(context: Context, module: ir.Module) -> Page:
+def page_view(context: BackendInput, module: ir.Module) -> Page:
     """A module's page."""
     plans = context.program.plans
     writing = Writing(plans, module.name)
@@ -254,7 +254,7 @@ def _first(doc: str) -> tuple[Piece, ...]:
     return inline(head + "." if stop else first)
 
 
-def index_view(context: Context) -> Index:
+def index_view(context: BackendInput) -> Index:
     """The page of all modules."""
     modules = []
     for module in sorted(context.modules, key=lambda m: m.name):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from vmsc.hooks import Artifact, Backend, Context, PythonName, hook
+from vmsc.hooks import Artifact, Backend, BackendInput, PythonName, hook
 from vmsc.hooks.templates import render
 
 from .view import module_view
@@ -18,7 +18,7 @@ __all__ = ["vmsc_backends"]
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def _customs(context: Context) -> dict[str, dict[str, PythonName]]:
+def _customs(context: BackendInput) -> dict[str, dict[str, PythonName]]:
     """Plugins' functions by wire type and by transform, under the words that the view uses."""
     found: dict[str, dict[str, PythonName]] = {}
     for name, wire in context.types.items():
@@ -40,7 +40,7 @@ def _packages(paths: Iterable[str]) -> set[str]:
     return folders
 
 
-def generate(context: Context) -> Iterable[Artifact]:
+def generate(context: BackendInput) -> Iterable[Artifact]:
     customs = _customs(context)
     paths = []
     for module in context.modules:

@@ -13,7 +13,7 @@ from vmsc import plan
 from vmsc.compiler.artifacts import check_paths
 from vmsc.compiler.memory_import import import_sources
 from vmsc.hooks.host import Host
-from vmsc.hooks.records import Artifact, Backend, BackendError, Context
+from vmsc.hooks.records import Artifact, Backend, BackendError, BackendInput
 from vmsc.plan.lower import lower
 from vmsc.schema import ir
 from vmsc.schema.diagnostics import Report
@@ -67,7 +67,7 @@ def generate(
 ) -> list[Artifact]:
     """A backend's artifacts, sorted by path. Raises PluginError for paths outside the folder."""
     defaults = {o.name: o.default for o in backend.options}
-    context = Context(
+    context = BackendInput(
         compiled.program,
         compiled.schema.modules,
         types.MappingProxyType({**defaults, **options}),

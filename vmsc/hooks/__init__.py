@@ -6,8 +6,8 @@ from vmsc.hooks.records import (
     Artifact,
     Backend,
     BackendError,
+    BackendInput,
     Check,
-    Context,
     Importer,
     ImporterError,
     Option,
@@ -21,6 +21,17 @@ from vmsc.hooks.specs import (
 )
 
 __all__ = [
-    "Artifact", "Backend", "BackendError", "Check", "Context", "Importer", "ImporterError",
-    "Option", "PythonName", "SectionHandler", "Transform", "WireType", "hook",
+    "Artifact",
+    "Backend",
+    "BackendError",
+    "BackendInput",
+    "Check",
+    "Importer",
+    "ImporterError",
+    "Option",
+    "PythonName",
+    "SectionHandler",
+    "Transform",
+    "WireType",
+    "hook",
 ]  # fmt: skip

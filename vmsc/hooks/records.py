@@ -17,8 +17,18 @@ from vmsc.schema.diagnostics import Report
 from vmsc.schema.source import Span
 
 __all__ = [
-    "Artifact", "Backend", "BackendError", "Check", "Context", "Importer", "ImporterError",
-    "Option", "PythonName", "SectionHandler", "Transform", "WireType",
+    "Artifact",
+    "Backend",
+    "BackendError",
+    "BackendInput",
+    "Check",
+    "Importer",
+    "ImporterError",
+    "Option",
+    "PythonName",
+    "SectionHandler",
+    "Transform",
+    "WireType",
 ]  # fmt: skip
 
 
@@ -126,7 +136,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Context:
+class BackendInput:
     """What a backend works on.
 
     `modules`: those to write, in order of use; `types` and `transforms` are plugins'.
@@ -145,6 +155,6 @@ class Backend:
 
     name: str
     summary: str
-    generate: Callable[[Context], Iterable[Artifact]]
+    generate: Callable[[BackendInput], Iterable[Artifact]]
     options: tuple[Option, ...] = ()
     templates: Path | None = None
