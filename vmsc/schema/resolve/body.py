@@ -17,7 +17,7 @@ from vmsc.schema.resolve.module_scope import ConstScope, camel, identifier, once
 from vmsc.schema.resolve.types import Descriptions, is_broken, resolve_type
 from vmsc.schema.source import Span
 
-__all__ = ["Body", "Workshop", "check_wire_name", "resolve_versions"]
+__all__ = ["Body", "BodyContext", "check_wire_name", "resolve_versions"]
 
 MAX_NAME = 255  # bytes: QEMU sends section and subsection names behind a length byte
 MAX_VERSION = (1 << 32) - 1
@@ -28,7 +28,7 @@ _LAWS = ("min", "max", "equals")
 Modifiers = dict[str, syntax.Modifier]
 
 
-class Workshop(Descriptions, Protocol):
+class BodyContext(Descriptions, Protocol):
     """What a body asks of the resolver: descriptions, transforms, and to keep its subsections'.
 
     `unused` gathers names that nothing uses.
@@ -69,7 +69,7 @@ def resolve_versions(
 class Body:
     """One body while it is resolved, item by item; the scope grows with it."""
 
-    workshop: Workshop
+    context: BodyContext
     scope: BodyScope
     key: str
     class_name: str
@@ -169,7 +169,7 @@ class Body:
                     pass
                 case syntax.Let(name=name) | syntax.Param(name=name) | syntax.Outer(name=name):
                     if name.text not in self.scope.used:
-                        self.workshop.unused.append(name)
+                        self.context.unused.append(name)
                 case _:
                     pass
 
@@ -220,7 +220,7 @@ class Body:
 
     def _type(self, item: syntax.Field | syntax.Split) -> ir.Type:
         self.scope.place = f"{self.key.rpartition(':')[2]}.{item.name.text or 'unused'}"
-        return resolve_type(item.type, self.scope, self.workshop)
+        return resolve_type(item.type, self.scope, self.context)
 
     def _let(self, item: syntax.Let) -> None:
         value = resolve_number(item.value, self.scope)
@@ -312,9 +312,9 @@ class Body:
             return ""
         name = modifiers["via"].operand
         assert isinstance(name, syntax.Name)
-        if name.text in self.workshop.transforms:
+        if name.text in self.context.transforms:
             return name.text
-        hint = self.scope.report.did_you_mean(name.text, name.span, self.workshop.transforms)
+        hint = self.scope.report.did_you_mean(name.text, name.span, self.context.transforms)
         message = f"no plugin has a transform '{name.text}'"
         self.scope.report.error("unknown-transform", message, name.span, *hint)
         return ""
@@ -401,20 +401,20 @@ class Body:
             self.error("stray-subsection", message, item.span)
             return
         names, report = self.scope.names, self.scope.report
-        scope = BodyScope(names, report, self.workshop.find, None, self.scope)
+        scope = BodyScope(names, report, self.context.find, None, self.scope)
         check_wire_name(item.wire, item.span, scope)
         version, minimum = resolve_versions(item, scope)
         scope.versions = minimum, version
         key = f"{self.key}/{name}"
         class_name = self.class_name + camel(name)
-        body = Body(self.workshop, scope, key, class_name, self.module, "subsection", item.span)
+        body = Body(self.context, scope, key, class_name, self.module, "subsection", item.span)
         body.resolve(item.items)
         params = tuple(scope.params.values())
         description = ir.Description(
             key, self.module, "subsection", class_name, item.wire, version, minimum, params,
             tuple(body.items), tuple(body.subsections), item.doc, item.span,
         )  # fmt: skip
-        self.workshop.keep(description)
+        self.context.keep(description)
         bound = [(p.name, self.scope.bind(p, name, item.span)) for p in params]
         use = ir.Use(key, tuple(bound))
         self.subsections.append(

@@ -13,7 +13,7 @@ from vmsc.schema import ir, syntax
 from vmsc.schema.diagnostics import Note, Report
 from vmsc.schema.ir.functions import is_bytes
 from vmsc.schema.resolve.expressions import INVALID, may_be, spoken
-from vmsc.schema.resolve.module_scope import Names
+from vmsc.schema.resolve.module_scope import ModuleScope
 from vmsc.schema.source import Span
 
 __all__ = ["BodyScope", "outer_bytes"]
@@ -30,7 +30,7 @@ class BodyScope:
     whose type is resolved, for messages.
     """
 
-    names: Names
+    names: ModuleScope
     report: Report
     find: Callable[[str], ir.Description]
     versions: tuple[int, int] | None

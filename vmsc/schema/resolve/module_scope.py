@@ -13,7 +13,7 @@ from vmsc.schema.resolve.expressions import INVALID, resolve_expr, resolve_numbe
 from vmsc.schema.source import Span
 
 __all__ = [
-    "ConstScope", "Described", "Names", "called", "camel", "file_names", "identifier", "once",
+    "ConstScope", "Described", "ModuleScope", "called", "camel", "file_names", "identifier", "once",
     "resolve_param",
 ]  # fmt: skip
 
@@ -25,7 +25,7 @@ Described = tuple[str, syntax.Description]  # a description and the module that 
 
 
 @dataclass(frozen=True)
-class Names:
+class ModuleScope:
     """What a file knows by name.
 
     `own`: the names that stand in the file itself, which its users know too. `clashes`: names that
@@ -124,7 +124,7 @@ class _Gathered:
     clashes: dict[str, tuple[str, str]] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
 
-    def take(self, theirs: Names) -> None:
+    def take(self, theirs: ModuleScope) -> None:
         """What a used file has; of two that have a name, neither gives it."""
         for name in sorted(theirs.own):
             other = self.giver.setdefault(name, theirs.module)
@@ -146,7 +146,7 @@ class _Gathered:
         self.broken.discard(name)
 
 
-def file_names(file: syntax.File, known: Mapping[str, Names], report: Report) -> Names:
+def file_names(file: syntax.File, known: Mapping[str, ModuleScope], report: Report) -> ModuleScope:
     """All that the file knows; `known` holds the names of the modules before it."""
     names = _Gathered()
     for use in file.uses:
@@ -182,7 +182,7 @@ def file_names(file: syntax.File, known: Mapping[str, Names], report: Report) ->
             message = f"'{name.text}' is a type of the language"
             report.error("reserved-name", message, name.span)
         names.descriptions.setdefault(name.text, (file.source.module, described))
-    return Names(
+    return ModuleScope(
         file.source.module, names.consts, names.params, names.descriptions, frozenset(places),
         names.clashes, names.broken, any(use.module not in known for use in file.uses),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from vmsc.schema import ir, syntax
 from vmsc.schema.diagnostics import Note, Report
 from vmsc.schema.resolve.body import Body, check_wire_name, resolve_versions
 from vmsc.schema.resolve.body_scope import BodyScope
-from vmsc.schema.resolve.module_scope import TYPE_WORDS, Described, Names, called, file_names
+from vmsc.schema.resolve.module_scope import TYPE_WORDS, Described, ModuleScope, called, file_names
 from vmsc.schema.resolve.types import DIMENSIONED, STRINGS
 from vmsc.schema.source import Span
 
@@ -64,7 +64,7 @@ def _named_types(items: Sequence[syntax.Item]) -> Iterator[syntax.Named]:
                 pass
 
 
-def _description_named(name: str, names: Names) -> Described | None:
+def _description_named(name: str, names: ModuleScope) -> Described | None:
     """The description of this name, where a type or an argument can mean one."""
     other = name in TYPE_WORDS or name in names.generics or name in names.clashes
     return None if other else names.descriptions.get(name)
@@ -125,7 +125,7 @@ class _Resolver:
     externals: Mapping[str, object]
     transforms: Mapping[str, object]
     module: str = ""
-    names: dict[str, Names] = field(default_factory=dict)
+    names: dict[str, ModuleScope] = field(default_factory=dict)
     generics: dict[str, tuple[str, ...]] = field(default_factory=dict)
     done: dict[str, ir.Description] = field(default_factory=dict)
     hollow: set[str] = field(default_factory=set)
