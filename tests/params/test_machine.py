@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vmsc.params.machine_file import (
-    Machine,
     MachineError,
+    MachineFile,
     SectionParams,
     Settings,
     load_machine,
@@ -27,8 +27,8 @@ PARAMS = (
 )
 
 
-def given(*texts: str, machine: Machine | None = None) -> Settings:
-    return Settings(machine or Machine(), tuple(map(parse_given, texts)))
+def given(*texts: str, machine: MachineFile | None = None) -> Settings:
+    return Settings(machine or MachineFile(), tuple(map(parse_given, texts)))
 
 
 def ask(settings: Settings, name: str = "dev", instance: int = 0, occurrence: int = 0) -> object:
@@ -57,8 +57,8 @@ def test_a_file_is_read_and_written_as_it_was(tmp_path: Path) -> None:
         "0000:00:03.0/dev", 2, {"is_pci": True, "wire": "mmio"}
     )
     assert machine_text(machine) == FILE
-    assert machine_text(Machine()) == '{"vmsc-machine": 1,\n "sections": []}\n'
-    assert parse_machine(machine_text(Machine()).encode()).sections == ()
+    assert machine_text(MachineFile()) == '{"vmsc-machine": 1,\n "sections": []}\n'
+    assert parse_machine(machine_text(MachineFile()).encode()).sections == ()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_sections_of_one_name_and_instance_are_told_apart_by_their_order() -> No
         SectionParams("dev", 5, {"capacity": 5}),
         SectionParams("dev", None, {"capacity": 9}),
     )
-    settings = Settings(Machine(entries))
+    settings = Settings(MachineFile(entries))
     assert [ask(settings, "dev", 0, n) for n in range(3)] == [
         {"capacity": 1},
         {"capacity": 2},
@@ -132,7 +132,7 @@ def test_a_setting_is_for_the_sections_whose_name_fits(text: str, value: object)
 
 
 def test_what_is_given_counts_before_the_file_and_later_before_earlier() -> None:
-    machine = Machine((SectionParams("dev", 0, {"capacity": 1, "is_pci": False}),))
+    machine = MachineFile((SectionParams("dev", 0, {"capacity": 1, "is_pci": False}),))
     assert ask(given("capacity=2", "dev:capacity=3", machine=machine)) == {
         "capacity": 3,
         "is_pci": 0,
@@ -140,7 +140,7 @@ def test_what_is_given_counts_before_the_file_and_later_before_earlier() -> None
 
 
 def test_a_section_without_parameters_takes_none_from_the_file() -> None:
-    machine = Machine((SectionParams("dev", 0, {"capacity": 1}),))
+    machine = MachineFile((SectionParams("dev", 0, {"capacity": 1}),))
     assert Settings(machine).params_for("dev", 0, 0, ()) == {}
 
 
@@ -179,7 +179,7 @@ def test_a_value_that_its_parameter_cannot_have_is_refused(text: str, message: s
 def test_a_file_whose_values_do_not_fit_is_refused_with_the_section(
     params: dict[str, int], message: str
 ) -> None:
-    machine = Machine((SectionParams("dev", 0, params),), source="m.json")
+    machine = MachineFile((SectionParams("dev", 0, params),), source="m.json")
     with pytest.raises(MachineError) as caught:
         ask(Settings(machine))
     assert str(caught.value).startswith(message)

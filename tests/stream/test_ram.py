@@ -7,7 +7,7 @@ from streams import wire
 from streams_at_hand import library
 
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
-from vmsc.stream.configuration import Machine
+from vmsc.stream.configuration import MachineConfiguration
 from vmsc.stream.events import SectionKind
 from vmsc.stream.ram import (
     Block,
@@ -183,11 +183,11 @@ def test_what_no_payload_holds_is_refused(code: str, data: bytes) -> None:
 
 
 def test_the_configuration_says_what_it_can_of_the_format() -> None:
-    assert ram_format(Machine("virt", page_bits=16)) == RamFormat(page_size=65536)
-    assert ram_format(Machine("pc")) == RamFormat(page_size=4096)
-    assert ram_format(Machine("pc"), 1024) == SMALL
-    assert ram_format(Machine("pc", capabilities=("x-ignore-shared",))).ignore_shared
-    assert ram_format(Machine("pc", capabilities=("mapped-ram",))).mapped
+    assert ram_format(MachineConfiguration("virt", page_bits=16)) == RamFormat(page_size=65536)
+    assert ram_format(MachineConfiguration("pc")) == RamFormat(page_size=4096)
+    assert ram_format(MachineConfiguration("pc"), 1024) == SMALL
+    assert ram_format(MachineConfiguration("pc", capabilities=("x-ignore-shared",))).ignore_shared
+    assert ram_format(MachineConfiguration("pc", capabilities=("mapped-ram",))).mapped
 
 
 @pytest.mark.parametrize("size", [0, 512, 4095, 1 << 20])

@@ -25,7 +25,7 @@ from streams import (
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.runtime.framed.context import Started
-from vmsc.stream.configuration import Machine, read_configuration
+from vmsc.stream.configuration import MachineConfiguration, read_configuration
 from vmsc.stream.events import (
     Command,
     Configuration,
@@ -128,7 +128,7 @@ def test_a_mapped_file_is_read_without_a_copy() -> None:
 
 def test_a_configuration_says_what_both_sides_share() -> None:
     machine, end = read_configuration(PLAIN, 9)
-    assert (machine, end) == (Machine("mini", capabilities=("xy",)), 56)
+    assert (machine, end) == (MachineConfiguration("mini", capabilities=("xy",)), 56)
     bits = wire("""
     05 1e                                   a subsection, 30 letters:
     63 6f 6e 66 69 67 75 72 61 74 69 6f 6e  configuration
@@ -143,13 +143,16 @@ def test_a_configuration_says_what_both_sides_share() -> None:
     00 00 00 01                             version
     """) + bytes(range(16))  # fmt: skip
     body = wire("00 00 00 01 78  x") + bits
-    assert read_configuration(body) == (Machine("x", 12, (), bytes(range(16))), len(body))
+    assert read_configuration(body) == (
+        MachineConfiguration("x", 12, (), bytes(range(16))),
+        len(body),
+    )
 
 
 def test_the_peek_rule_leaves_what_is_not_the_configurations() -> None:
     body = wire("00 00 00 01 78  x")
     for after in (b"", b"\x05\x0dconfiguration", b"\x05\x0fsome", b"\x05\x00", b"\x04"):
-        assert read_configuration(body + after) == (Machine("x"), len(body))
+        assert read_configuration(body + after) == (MachineConfiguration("x"), len(body))
     unknown = b"\x05\x0econfigurationX\0\0\0\1"
     with pytest.raises(DecodeError, match="no description for the subsection 'configurationX'"):
         read_configuration(body + unknown)

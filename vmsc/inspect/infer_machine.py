@@ -13,7 +13,7 @@ from itertools import zip_longest
 from vmsc.compiler.library import Library
 from vmsc.inspect.file_reader import Entry, entries
 from vmsc.inspect.parameters import open_answers
-from vmsc.params.machine_file import Machine, SectionParams, Value
+from vmsc.params.machine_file import MachineFile, ParamValue, SectionParams
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError
 from vmsc.stream.events import Section
@@ -32,19 +32,19 @@ class Learned:
     the reading before the stream did.
     """
 
-    machine: Machine
-    found: tuple[tuple[str, int, str, Value], ...] = ()
+    machine: MachineFile
+    found: tuple[tuple[str, int, str, ParamValue], ...] = ()
     fault: CodecError | None = None
 
 
-def learned(machine: Machine, stream: Buffer, library: Library) -> Learned:
+def learned(machine: MachineFile, stream: Buffer, library: Library) -> Learned:
     """The machine that was solved from the stream's description, and what its sections tell."""
     groups: dict[Key, list[SectionParams]] = {}
     for section in machine.sections:
         if section.instance is not None:
             groups.setdefault((section.name, section.instance), []).append(section)
     read, fault = _read(stream, library)
-    found: list[tuple[str, int, str, Value]] = []
+    found: list[tuple[str, int, str, ParamValue]] = []
     for (name, instance), rows in read.items():
         group = groups.get((name, instance)) or [SectionParams(name, instance, {})] * len(rows)
         more = [_lacking(s, row) for s, row in zip_longest(group, rows[: len(group)])]
@@ -57,7 +57,9 @@ def learned(machine: Machine, stream: Buffer, library: Library) -> Learned:
     return Learned(replace(machine, sections=sections), tuple(found), fault)
 
 
-def _lacking(section: SectionParams | None, row: Mapping[str, Value] | None) -> dict[str, Value]:
+def _lacking(
+    section: SectionParams | None, row: Mapping[str, ParamValue] | None
+) -> dict[str, ParamValue]:
     """What a section was read with and its entry has not."""
     known = section.params if section is not None else {}
     return {name: value for name, value in (row or {}).items() if name not in known}
@@ -65,9 +67,9 @@ def _lacking(section: SectionParams | None, row: Mapping[str, Value] | None) -> 
 
 def _read(
     stream: Buffer, library: Library
-) -> tuple[dict[Key, list[dict[str, Value]]], CodecError | None]:
+) -> tuple[dict[Key, list[dict[str, ParamValue]]], CodecError | None]:
     """The parameters of few values that each section was read with, as far as reading goes."""
-    found: dict[Key, list[dict[str, Value]]] = {}
+    found: dict[Key, list[dict[str, ParamValue]]] = {}
     seen: set[int] = set()
     try:
         for entry in entries(stream, library, open_answers(stream, library)):
@@ -80,7 +82,7 @@ def _read(
     return found, None
 
 
-def _tried(entry: Entry) -> dict[str, Value]:
+def _tried(entry: Entry) -> dict[str, ParamValue]:
     codec = entry.codec
     if codec is None:
         return {}

@@ -14,10 +14,10 @@ from pathlib import Path
 from vmsc.compiler.library import Library
 from vmsc.inspect.solved_cache import recalled, remember
 from vmsc.params.machine_file import (
-    Machine,
+    MachineFile,
+    ParamValue,
     SectionParams,
     Settings,
-    Value,
     load_machine,
     parse_given,
 )
@@ -69,7 +69,7 @@ class StreamAnswers:
 
     def params_for(
         self, name: str, instance: int, occurrence: int, wanted: Sequence[Param]
-    ) -> Mapping[str, Value]:
+    ) -> Mapping[str, ParamValue]:
         """The values for this section. Raises MachineError for one that its parameter cannot
         have.
         """
@@ -95,7 +95,7 @@ class StreamAnswers:
                 known[key] = dict(_values(self.library, self.text or b"", *at, self.target))
                 if self._memory:
                     remember(self._memory, known)
-            self.solved[at] = Settings(Machine((SectionParams(name, None, known[key]),)))
+            self.solved[at] = Settings(MachineFile((SectionParams(name, None, known[key]),)))
         return self.solved[at]
 
     @cached_property
@@ -107,7 +107,7 @@ class StreamAnswers:
         return whole.hexdigest()[:32]
 
     @cached_property
-    def _remembered(self) -> dict[str, dict[str, Value]]:
+    def _remembered(self) -> dict[str, dict[str, ParamValue]]:
         """What was solved before of this description, by these schemas."""
         return recalled(self._memory) if self._memory else {}
 
@@ -126,7 +126,7 @@ class StreamAnswers:
 
 def _values(
     library: Library, text: bytes, name: str, instance: int, occurrence: int, target: str
-) -> Mapping[str, Value]:
+) -> Mapping[str, ParamValue]:
     """The parameters of a section that QEMU's record of it tells. A record that cannot be read
     tells nothing; what then lacks is named.
     """
@@ -155,7 +155,7 @@ def open_answers(
 
     Raises MachineError for settings that cannot be used, OSError for a file that cannot be read.
     """
-    loaded = Machine() if machine is None else load_machine(machine)
+    loaded = MachineFile() if machine is None else load_machine(machine)
     settings = Settings(loaded, tuple(map(parse_given, given)))
     target = target or target_of(loaded.name)
     if data is None:

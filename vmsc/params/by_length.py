@@ -20,7 +20,7 @@ __all__ = ["open_params", "tried"]
 
 MAX_TRIALS = 64
 
-Value = int | str
+ParamValue = int | str
 
 
 def open_params(params: Sequence[Param], given: Mapping[str, Any]) -> tuple[Param, ...]:
@@ -29,12 +29,12 @@ def open_params(params: Sequence[Param], given: Mapping[str, Any]) -> tuple[Para
     return tuple(p for p in few if p.name not in given)
 
 
-def _others(param: Param) -> tuple[Value, ...]:
-    values: Sequence[Value] = param.words or (0, 1)
+def _others(param: Param) -> tuple[ParamValue, ...]:
+    values: Sequence[ParamValue] = param.words or (0, 1)
     return tuple(v for v in values if v != param.default)
 
 
-def _changes(params: Sequence[Param], count: int) -> Iterator[dict[str, Value]]:
+def _changes(params: Sequence[Param], count: int) -> Iterator[dict[str, ParamValue]]:
     """All ways to give `count` of the parameters another value than their default."""
     for chosen in combinations(params, count):
         for values in product(*map(_others, chosen)):
@@ -42,11 +42,11 @@ def _changes(params: Sequence[Param], count: int) -> Iterator[dict[str, Value]]:
 
 
 def tried(
-    params: Sequence[Param], scan: Callable[[Mapping[str, Value]], int], end: int
-) -> dict[str, Value]:
+    params: Sequence[Param], scan: Callable[[Mapping[str, ParamValue]], int], end: int
+) -> dict[str, ParamValue]:
     """The values with which `scan` ends at `end`; none where nothing fits, or too much does."""
 
-    def fits(values: Mapping[str, Value]) -> bool:
+    def fits(values: Mapping[str, ParamValue]) -> bool:
         try:
             return scan(values) == end
         except CodecError:

@@ -20,7 +20,7 @@ from vmsc.schema.ir.evaluate import Known, number_of, unknowns
 from vmsc.schema.ir.text import expr_text
 
 __all__ = [
-    "Constraint", "Domain", "Value", "domain_of", "probed", "propagate", "size_of", "taken",
+    "Constraint", "Domain", "ParamValue", "domain_of", "probed", "propagate", "size_of", "taken",
     "within",
 ]  # fmt: skip
 
@@ -29,8 +29,8 @@ MAX_COMBINATIONS = 1 << 9  # of several parameters together
 MAX_ROUNDS = 16
 MAX_PROBES = 64  # values, of all parameters, that are tried against all constraints
 
-Value = int | str
-Domain = range | tuple[Value, ...]
+ParamValue = int | str
+Domain = range | tuple[ParamValue, ...]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def size_of(domain: Domain) -> int:
     return domain.stop - domain.start if isinstance(domain, range) else len(domain)
 
 
-def within(constraint: Constraint, values: Mapping[str, Value]) -> bool:
+def within(constraint: Constraint, values: Mapping[str, ParamValue]) -> bool:
     """Whether the constraint holds for these values; what cannot be computed does not."""
     try:
         number = number_of(constraint.expr, Known(params=values))
@@ -119,7 +119,7 @@ def _first(test: Callable[[int], bool], low: int, high: int) -> int:
 
 
 def _bisected(constraint: Constraint, param: str, slope: int, domain: range,
-              values: Mapping[str, Value]) -> Domain:  # fmt: skip
+              values: Mapping[str, ParamValue]) -> Domain:  # fmt: skip
     def number(x: int) -> int:
         return slope * number_of(constraint.expr, Known(params={**values, param: x}))
 
@@ -130,7 +130,7 @@ def _bisected(constraint: Constraint, param: str, slope: int, domain: range,
 
 
 def _narrowed(
-    constraint: Constraint, domains: Mapping[str, Domain], fixed: Mapping[str, Value]
+    constraint: Constraint, domains: Mapping[str, Domain], fixed: Mapping[str, ParamValue]
 ) -> dict[str, Domain]:
     """The domains of the constraint's open parameters without the values that it rules out."""
     open_ = [p for p in constraint.params if p not in fixed]
@@ -206,7 +206,7 @@ def probed(
 
 
 def taken(
-    constraints: Sequence[Constraint], domains: Mapping[str, Domain], name: str, value: Value
+    constraints: Sequence[Constraint], domains: Mapping[str, Domain], name: str, value: ParamValue
 ) -> dict[str, Domain] | None:
     """What is left of all domains once a parameter has this value; None if that cannot be."""
     left, broken = propagate(constraints, {**domains, name: (value,)})

@@ -13,7 +13,7 @@ from vmsc.params.alignment import Wanted, align, folded, may_vanish, same_name
 from vmsc.params.constraints import Constraint
 from vmsc.params.qemu_types import same_type
 from vmsc.params.size_expr import (
-    Names,
+    Substitution,
     body_size,
     count_of,
     names_for,
@@ -27,7 +27,7 @@ from vmsc.schema.ir.evaluate import hangs_on_fields, substitute
 from vmsc.schema.ir.text import expr_text, type_text
 from vmsc.stream.vmdesc import Body, Entries, Field, entries
 
-__all__ = ["Fitting", "Misfit"]
+__all__ = ["ConstraintCollector", "Misfit"]
 
 _MAX_DEPTH = 128
 _MAX_FIELDS = 1 << 12  # of one description
@@ -56,7 +56,7 @@ class Misfit:
 
 
 @dataclass
-class Fitting:
+class ConstraintCollector:
     """Gathers constraints and misfits while a record is walked."""
 
     find: Mapping[str, ir.Description]
@@ -99,7 +99,7 @@ class Fitting:
 
     # --- descriptions -----------------------------------------------------------------------------
 
-    def body(self, description: ir.Description, body: Body, names: Names, path: str) -> None:
+    def body(self, description: ir.Description, body: Body, names: Substitution, path: str) -> None:
         """The fields and subsections of one description."""
         if self.depth > _MAX_DEPTH:
             return
@@ -115,14 +115,14 @@ class Fitting:
         self._subsections(description, body.subsections, names, path)
         self.depth -= 1
 
-    def blob(self, description: ir.Description, body: Body, names: Names, path: str) -> None:
+    def blob(self, description: ir.Description, body: Body, names: Substitution, path: str) -> None:
         """A section that QEMU wrote by open code: of its length alone it says something."""
         size = sum(e.size for e in entries(body.fields))
         if not description.subsections:
             total = body_size(description, names, self.find)
             self.equal(total, size, path, f"{size} bytes")
 
-    def _wanted(self, description: ir.Description, names: Names) -> list[Wanted]:
+    def _wanted(self, description: ir.Description, names: Substitution) -> list[Wanted]:
         items = [i for i in description.items if isinstance(i, ir.Field | ir.Split)]
         wires = [i.wire for i in items]
         known = dict(names)
@@ -138,13 +138,13 @@ class Fitting:
             result.append(Wanted(item.wire, twin, item, present, may_vanish(item)))
         return result
 
-    def _plausible(self, wanted: Wanted, found: Entries, names: Names) -> bool:
+    def _plausible(self, wanted: Wanted, found: Entries, names: Substitution) -> bool:
         """Whether item and record could be the same by their sizes; of twins, by all there is."""
         if isinstance(wanted.item, ir.Split):
             return found.size == wanted.item.scalar.size
         type_ = wanted.item.type
         if wanted.twin is not None and same_name(wanted, found.name) is not None:
-            trial = Fitting(self.find, depth=self.depth)
+            trial = ConstraintCollector(self.find, depth=self.depth)
             trial.fit(type_, found, names, "")
             return all(m.harmless for m in trial.misfits)
         first = found.first
@@ -162,7 +162,7 @@ class Fitting:
         self,
         description: ir.Description,
         pairs: Sequence[tuple[Wanted | None, Entries | None]],
-        names: Names,
+        names: Substitution,
         path: str,
     ) -> None:
         known = dict(names)
@@ -208,7 +208,7 @@ class Fitting:
         self.fit(item.type, found, known, path)
 
     def _absent(
-        self, item: ir.Field | ir.Split, present: ir.Expr | None, names: Names, path: str
+        self, item: ir.Field | ir.Split, present: ir.Expr | None, names: Substitution, path: str
     ) -> None:
         empty: ir.Expr | None = None
         if isinstance(item, ir.Field) and may_vanish(item):
@@ -231,7 +231,7 @@ class Fitting:
             self.true(gone, True, path, "it is not there, or has no element")
 
     def _subsections(
-        self, description: ir.Description, found: Sequence[Body], names: Names, path: str
+        self, description: ir.Description, found: Sequence[Body], names: Substitution, path: str
     ) -> None:
         known = {s.wire: s for s in description.subsections}
         order = list(known)
@@ -255,7 +255,7 @@ class Fitting:
 
     # --- types ------------------------------------------------------------------------------------
 
-    def fit(self, type_: ir.Type, found: Entries, names: Names, path: str) -> None:
+    def fit(self, type_: ir.Type, found: Entries, names: Substitution, path: str) -> None:
         """One value beside its record."""
         match type_:
             case ir.Nullable():
@@ -291,7 +291,7 @@ class Fitting:
         elif not same_type(scalar, found.first.type):
             self.differs(path, "type", type_text(scalar), found.first.type)
 
-    def _use(self, use: ir.Use, found: Entries, names: Names, path: str) -> None:
+    def _use(self, use: ir.Use, found: Entries, names: Substitution, path: str) -> None:
         if found.first.struct is not None:
             if not found.single and found.count != 1:
                 self.differs(path, "size", "one element", f"{found.count}")
@@ -300,7 +300,7 @@ class Fitting:
         size = size_expr(use, names, self.find)
         self.equal(size, found.size, path, f"{found.size} bytes")
 
-    def _nested(self, use: ir.Use, body: Body, names: Names, path: str) -> None:
+    def _nested(self, use: ir.Use, body: Body, names: Substitution, path: str) -> None:
         called = self.find[use.key]
         version = called.version if use.version is None else use.version
         if called.kind == "vmsd":
@@ -310,7 +310,7 @@ class Fitting:
                 self.differs(path, "version", f"version {version}", f"version {body.version}")
         self.body(called, body, names_for(use, called, names), path)
 
-    def _array(self, array: ir.Array, found: Entries, names: Names, path: str) -> None:
+    def _array(self, array: ir.Array, found: Entries, names: Substitution, path: str) -> None:
         count, element = count_of(array, names)
         if found.single and not self._is_element(element, found.first, names):
             size = size_expr(array, names, self.find)
@@ -321,14 +321,14 @@ class Fitting:
             where = f"{path}[{entry.index if entry.index is not None else i}]"
             self.fit(element, Entries(found.name, (_element(entry),)), names, where)
 
-    def _is_element(self, element: ir.Type, entry: Field, names: Names) -> bool:
+    def _is_element(self, element: ir.Type, entry: Field, names: Substitution) -> bool:
         """Whether an entry that tells of no array is of one element, or all of it in one piece."""
         if isinstance(element, ir.Use) and entry.struct is not None:
             return True
         size = size_expr(element, names, self.find)
         return isinstance(size, ir.Number) and size.value == entry.size
 
-    def _nullable(self, type_: ir.Nullable, found: Entries, names: Names, path: str) -> None:
+    def _nullable(self, type_: ir.Nullable, found: Entries, names: Substitution, path: str) -> None:
         self.equal(substitute(type_.count, names), found.count, path, f"{found.count} elements")
         mask, at = 0, 0
         for entry in found.fields:
@@ -341,7 +341,7 @@ class Fitting:
             self.equal(substitute(type_.present, names), mask, path, f"elements {mask:#b} there")
 
     def _tree(
-        self, key: ir.Type, value: ir.Type, bodies: Sequence[Body], names: Names, path: str
+        self, key: ir.Type, value: ir.Type, bodies: Sequence[Body], names: Substitution, path: str
     ) -> None:
         """A tree's keys are recorded where they are descriptions, each before its value."""
         kinds = (key, value) if isinstance(key, ir.Use) else (value,)
@@ -350,14 +350,14 @@ class Fitting:
             if isinstance(kind, ir.Use):
                 self._nested(kind, body, names, f"{path}[{i // len(kinds)}]")
 
-    def _choice(self, choice: ir.Choice, found: Entries, names: Names, path: str) -> None:
+    def _choice(self, choice: ir.Choice, found: Entries, names: Substitution, path: str) -> None:
         """The arms that fit are those that the choice can have fallen on."""
         on = substitute(choice.on, names)
-        good: list[tuple[ir.Expr, Fitting]] = []
+        good: list[tuple[ir.Expr, ConstraintCollector]] = []
         for label, type_ in choice.arms:
             shown = ir.Text(label) if isinstance(label, str) else ir.Number(label)
             taken = operation("==", on, shown)
-            trial = Fitting(self.find, depth=self.depth)
+            trial = ConstraintCollector(self.find, depth=self.depth)
             trial.fit(type_, found, names, path)
             possible = not isinstance(taken, ir.Number) or taken.value
             if possible and not trial.misfits:

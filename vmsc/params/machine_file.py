@@ -27,8 +27,15 @@ from vmsc.runtime.codec import Param
 from vmsc.stream.section_names import names_of
 
 __all__ = [
-    "Given", "Machine", "MachineError", "SectionParams", "Settings", "load_machine", "machine_text",
-    "parse_given", "parse_machine",
+    "Given",
+    "MachineError",
+    "MachineFile",
+    "SectionParams",
+    "Settings",
+    "load_machine",
+    "machine_text",
+    "parse_given",
+    "parse_machine",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -37,7 +44,7 @@ _PLAIN = 1 << 53  # numbers up to here survive every reader of JSON
 _GIVEN = re.compile(r"(?:(?P<glob>.+?):)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL)
 _TRUTHS = {"true": 1, "yes": 1, "on": 1, "false": 0, "no": 0, "off": 0}
 
-Value = int | str
+ParamValue = int | str
 
 
 class MachineError(VmscError):
@@ -50,11 +57,11 @@ class SectionParams:
 
     name: str
     instance: int | None
-    params: Mapping[str, Value]
+    params: Mapping[str, ParamValue]
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineFile:
     sections: tuple[SectionParams, ...] = ()
     name: str = ""
     source: str = "machine file"
@@ -79,14 +86,14 @@ class Given:
 # --- machine files --------------------------------------------------------------------------------
 
 
-def load_machine(path: Path) -> Machine:
+def load_machine(path: Path) -> MachineFile:
     """Read a machine file. Raises MachineError, and OSError."""
     if path.stat().st_size > MAX_SIZE:
         raise MachineError(f"{path}: a machine file of over {MAX_SIZE} bytes")
     return parse_machine(path.read_bytes(), str(path))
 
 
-def parse_machine(text: bytes, source: str = "machine file") -> Machine:
+def parse_machine(text: bytes, source: str = "machine file") -> MachineFile:
     """The machine of a file's text. Raises MachineError."""
     try:
         top = json.loads(text.decode())
@@ -103,7 +110,7 @@ def parse_machine(text: bytes, source: str = "machine file") -> Machine:
     name = _typed(top, "machine", str, f"{source}:", "")
     sections = _typed(top, "sections", list, f"{source}:", None)
     read = (_section(each, f"{source}: sections[{i}]") for i, each in enumerate(sections))
-    return Machine(tuple(read), name, source)
+    return MachineFile(tuple(read), name, source)
 
 
 def _only(found: Mapping[str, Any], known: Sequence[str], place: str) -> None:
@@ -137,7 +144,7 @@ def _section(found: object, place: str) -> SectionParams:
     return SectionParams(name, instance, params)
 
 
-def machine_text(machine: Machine) -> str:
+def machine_text(machine: MachineFile) -> str:
     """The file's text, a line a section."""
     head = {"vmsc-machine": FORMAT, "machine": machine.name}
     lines = [f"{json.dumps(key)}: {json.dumps(value)}," for key, value in head.items() if value]
@@ -172,18 +179,18 @@ def parse_given(text: str) -> Given:
 class Settings:
     """All values of a run: `given` ones count before the machine's, later ones before earlier."""
 
-    machine: Machine = field(default_factory=Machine)
+    machine: MachineFile = field(default_factory=MachineFile)
     given: tuple[Given, ...] = ()
 
     def params_for(
         self, name: str, instance: int, occurrence: int, params: Iterable[Param]
-    ) -> dict[str, Value]:
+    ) -> dict[str, ParamValue]:
         """The values for the section that is the `occurrence`th (from 0) of its name and instance.
 
         Raises MachineError for a value that its parameter cannot have.
         """
         wanted = {p.name: p for p in params if not p.sticky}
-        values: dict[str, Value] = {}
+        values: dict[str, ParamValue] = {}
         entry = self._entry(name, instance, occurrence)
         # A description without any parameter is another one than the file was written for, such as
         # an imported one: it is let be.
@@ -217,7 +224,7 @@ def _known(name: str, wanted: Mapping[str, Param]) -> str:
     return f"; it has {', '.join(sorted(wanted))}" if wanted else ""
 
 
-def _fit(value: Value, param: Param, place: str) -> Value:
+def _fit(value: ParamValue, param: Param, place: str) -> ParamValue:
     """The value as the parameter takes it."""
     if param.kind == "words":
         if value not in param.words:
@@ -237,7 +244,7 @@ def _short(number: int) -> str:
     return str(number) if number < _PLAIN else hex(number)
 
 
-def _number(value: Value) -> int | None:
+def _number(value: ParamValue) -> int | None:
     if isinstance(value, int):
         return int(value)
     text = value.strip().lower()

@@ -8,11 +8,11 @@ from vmsc.schema import ir
 from vmsc.schema.ir.evaluate import substitute
 
 __all__ = [
-    "Names", "body_size", "both", "count_of", "names_for", "operation", "presence",
+    "Substitution", "body_size", "both", "count_of", "names_for", "operation", "presence",
     "size_expr", "truth",
 ]  # fmt: skip
 
-Names = Mapping[tuple[str, str], ir.Expr]
+Substitution = Mapping[tuple[str, str], ir.Expr]
 
 
 def operation(op: str, *operands: ir.Expr) -> ir.Expr:
@@ -40,7 +40,7 @@ def both(left: ir.Expr | None, right: ir.Expr | None) -> ir.Expr | None:
     return None if left is None or right is None else operation("+", left, right)
 
 
-def count_of(type_: ir.Array, names: Names) -> tuple[ir.Expr, ir.Type]:
+def count_of(type_: ir.Array, names: Substitution) -> tuple[ir.Expr, ir.Type]:
     """How many elements all dimensions have together, and what one is: QEMU knows one dimension."""
     count, element = substitute(type_.count, names), type_.element
     while isinstance(element, ir.Array):
@@ -49,7 +49,9 @@ def count_of(type_: ir.Array, names: Names) -> tuple[ir.Expr, ir.Type]:
     return count, element
 
 
-def names_for(use: ir.Use, called: ir.Description, names: Names) -> dict[tuple[str, str], ir.Expr]:
+def names_for(
+    use: ir.Use, called: ir.Description, names: Substitution
+) -> dict[tuple[str, str], ir.Expr]:
     """What names stand for within a nested description: its parameters as bound, its version."""
     inner: dict[tuple[str, str], ir.Expr] = {
         ("param", name): substitute(value, names) for name, value in use.arguments
@@ -58,7 +60,9 @@ def names_for(use: ir.Use, called: ir.Description, names: Names) -> dict[tuple[s
     return inner
 
 
-def size_expr(type_: ir.Type, names: Names, find: Mapping[str, ir.Description]) -> ir.Expr | None:
+def size_expr(
+    type_: ir.Type, names: Substitution, find: Mapping[str, ir.Description]
+) -> ir.Expr | None:
     """The type's bytes; None where they hang on more than names (a list, string, subsection)."""
     match type_:
         case ir.Scalar(size=size):
@@ -84,7 +88,7 @@ def size_expr(type_: ir.Type, names: Names, find: Mapping[str, ir.Description]) 
 
 
 def body_size(
-    description: ir.Description, names: Names, find: Mapping[str, ir.Description]
+    description: ir.Description, names: Substitution, find: Mapping[str, ir.Description]
 ) -> ir.Expr | None:
     """The bytes of a description's items."""
     total: ir.Expr | None = ir.Number(0)
@@ -107,7 +111,7 @@ def body_size(
     return total
 
 
-def presence(item: ir.Field | ir.Split, names: Names) -> ir.Expr | None:
+def presence(item: ir.Field | ir.Split, names: Substitution) -> ir.Expr | None:
     """The condition under which an item is there; None: always."""
     if item.since is not None:
         version = substitute(ir.Version(0, 0), names)

@@ -15,15 +15,15 @@ from vmsc.params.constraints import (
     MAX_PROBES,
     Constraint,
     Domain,
-    Value,
+    ParamValue,
     domain_of,
     probed,
     size_of,
     taken,
 )
-from vmsc.params.constraints_from_vmdesc import Fitting, Misfit
+from vmsc.params.constraints_from_vmdesc import ConstraintCollector, Misfit
 from vmsc.params.device_path import Earlier, placed
-from vmsc.params.machine_file import Machine, SectionParams
+from vmsc.params.machine_file import MachineFile, SectionParams
 from vmsc.schema import ir
 from vmsc.stream.section_names import names_of
 from vmsc.stream.targets import meant, target_of
@@ -42,7 +42,7 @@ class Guess:
     """A parameter of which several values fit, and the one that was taken."""
 
     name: str
-    taken: Value
+    taken: ParamValue
     among: str
 
 
@@ -53,7 +53,7 @@ class Solution:
     The codec needs an unresolved one only where something hangs on it that is not in this section.
     """
 
-    values: Mapping[str, Value]
+    values: Mapping[str, ParamValue]
     unresolved: tuple[str, ...] = ()
     guesses: tuple[Guess, ...] = ()
     misfits: tuple[Misfit, ...] = ()
@@ -92,7 +92,7 @@ def device_key(
 
 def solve_stream(
     schema: ir.Schema, vmdesc: Vmdesc, machine: str = "", target: str = ""
-) -> tuple[Machine, tuple[Solved, ...]]:
+) -> tuple[MachineFile, tuple[Solved, ...]]:
     """A machine file's content for the stream with this description, and how it came about.
 
     RAM is not in the description; its page size is. A section without parameters has no entry,
@@ -114,7 +114,7 @@ def solve_stream(
         if (one.device.name, one.device.instance) in needed:
             values = dict(one.solution.values) if one.solution else {}
             sections.append(SectionParams(one.device.name, one.device.instance, values))
-    return Machine(tuple(sections), machine), tuple(found)
+    return MachineFile(tuple(sections), machine), tuple(found)
 
 
 def solve(schema: ir.Schema, key: str, device: Device, earlier: Earlier | None = None) -> Solution:
@@ -124,7 +124,7 @@ def solve(schema: ir.Schema, key: str, device: Device, earlier: Earlier | None =
     description = schema.descriptions[key]
     version = description.version if device.version is None else device.version
     names: dict[tuple[str, str], ir.Expr] = {("version", ""): ir.Number(version)}
-    fitting = Fitting(schema.descriptions)
+    fitting = ConstraintCollector(schema.descriptions)
     body = Body(device.vmsd_name, version, device.fields, device.subsections)
     if device.vmsd_name:
         body = _whole(description, body, device.size, schema.descriptions)
@@ -171,7 +171,7 @@ def _solution(
     domains: dict[str, Domain],
     constraints: Sequence[Constraint],
 ) -> Solution:
-    values: dict[str, Value] = {}
+    values: dict[str, ParamValue] = {}
     guesses: list[Guess] = []
     unresolved: list[str] = []
     touched = {name for c in constraints for name in c.params}
@@ -191,11 +191,11 @@ def _solution(
 
 def _chosen(
     param: ir.Param, domains: dict[str, Domain], constraints: Sequence[Constraint]
-) -> tuple[Value, dict[str, Domain]]:
+) -> tuple[ParamValue, dict[str, Domain]]:
     """The default where it fits, else the greatest that does: all lay the section out alike."""
     domain = domains[param.name]
     tail = domain[max(0, size_of(domain) - MAX_PROBES) :]
-    wanted: list[Value] = [*reversed(tail)]
+    wanted: list[ParamValue] = [*reversed(tail)]
     if isinstance(param.default, int | str) and param.default in domain:
         wanted.insert(0, param.default)
     for value in wanted:
@@ -205,7 +205,7 @@ def _chosen(
     return wanted[0], domains
 
 
-def _plain(param: ir.Param, value: Value) -> Value:
+def _plain(param: ir.Param, value: ParamValue) -> ParamValue:
     return bool(value) if param.kind == "bool" else value
 
 

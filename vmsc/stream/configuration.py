@@ -11,7 +11,7 @@ import msgspec
 from vmsc.runtime.codec import Buffer
 from vmsc.stream.primitives import be32, decode_name, refuse, string8, take, want
 
-__all__ = ["Machine", "configuration_end", "read_configuration"]
+__all__ = ["MachineConfiguration", "configuration_end", "read_configuration"]
 
 _NAME = b"configuration"
 _SUBSECTION = 0x05
@@ -19,7 +19,7 @@ _MAX_NAME = 1024
 _MAX_CAPABILITIES = 256
 
 
-class Machine(msgspec.Struct, frozen=True):
+class MachineConfiguration(msgspec.Struct, frozen=True):
     """What both sides of a migration must share; None and empty where the stream says nothing."""
 
     name: str
@@ -33,14 +33,16 @@ def configuration_end(buf: Buffer, pos: int, final: bool = True) -> int:
     return read_configuration(buf, pos, final)[1]
 
 
-def read_configuration(buf: Buffer, pos: int = 0, final: bool = True) -> tuple[Machine, int]:
+def read_configuration(
+    buf: Buffer, pos: int = 0, final: bool = True
+) -> tuple[MachineConfiguration, int]:
     length = be32(buf, pos, "length")
     if length > _MAX_NAME:
         raise refuse(
             "limit", f"a machine name of {length} bytes is over the limit {_MAX_NAME}", pos
         )
     name, pos = take(buf, pos + 4, length, "name")
-    machine = Machine(decode_name(name))
+    machine = MachineConfiguration(decode_name(name))
     while (subsection := _peek(buf, pos, final)) is not None:
         machine, pos = _read_subsection(machine, subsection, buf, pos)
     return machine, pos
@@ -63,7 +65,9 @@ def _peek(buf: Buffer, pos: int, final: bool) -> bytes | None:
     return name
 
 
-def _read_subsection(machine: Machine, name: bytes, buf: Buffer, at: int) -> tuple[Machine, int]:
+def _read_subsection(
+    machine: MachineConfiguration, name: bytes, buf: Buffer, at: int
+) -> tuple[MachineConfiguration, int]:
     pos = at + 2 + len(name)
     want(buf, pos, 4, "version")
     pos += 4

@@ -18,7 +18,7 @@ import msgspec
 
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import ParamError, Truncated
-from vmsc.stream.configuration import Machine
+from vmsc.stream.configuration import MachineConfiguration
 from vmsc.stream.primitives import be16, be32, be64, refuse, string8, want
 from vmsc.stream.state import Full, Measure, Paused, SectionHeader
 
@@ -301,7 +301,7 @@ def ram_measure(form: RamFormat, told: Callable[[Page], object] = lambda _: None
     return measure
 
 
-def ram_format(machine: Machine, page_size: int | None = None) -> RamFormat:
+def ram_format(machine: MachineConfiguration, page_size: int | None = None) -> RamFormat:
     """What a stream's configuration says of its RAM; `page_size`, if given, goes before it."""
     if page_size is None:
         bits = machine.page_bits
