@@ -9,7 +9,7 @@ import pytest
 from helpers import attempt, check_whole, hexed
 from streams_at_hand import library, opened
 
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.stream.events import Section
@@ -312,8 +312,8 @@ def test_what_was_taken_for_granted_is_said_where_a_section_goes_wrong() -> None
     stream = hexed(head) + payload + hexed("7e 00 00 00 09 00")
     said = "taken for granted: 'multiqueue' = 0"
     with pytest.raises(DecodeError, match=said) as found:
-        opened(stream, open_answers(stream, library()))
+        opened(stream, open_parameters(stream, library()))
     assert found.value.section == name
-    given = open_answers(stream, library(), ["virtio-net:multiqueue=on"])
+    given = open_parameters(stream, library(), ["virtio-net:multiqueue=on"])
     names = [e.event.name for e in opened(stream, given) if isinstance(e.event, Section)]
     assert names == ["acpi_build", name]

@@ -29,7 +29,7 @@ from vmsc.guard.colo.session import (
     ToPrimary,
     ToSecondary,
 )
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 
 FLIPS = (0x01, 0x20, 0x80, 0xFF)
 
@@ -73,7 +73,7 @@ def test_a_changed_checkpoint_is_refused_or_sent_on_as_it_came(flip: int) -> Non
 def test_a_changed_first_migration_is_refused_or_taken(flip: int) -> None:
     refused = 0
     for at in (*range(330), *range(1300, len(FIRST))):  # what lies between are pages' bytes
-        session = Session(open_answers(None, talk_library()))
+        session = Session(open_parameters(None, talk_library()))
         actions = session.from_primary(changed(FIRST, at, flip)) + session.from_secondary(READY)
         ends = [action for action in actions if isinstance(action, Ended)]
         assert len(ends) + session.protected == 1, (at, actions)

@@ -25,12 +25,12 @@ from colo_talk import (
 
 from vmsc.guard.colo.session import Actions, Ended, Outcome, Session, Side, ToPrimary, ToSecondary
 from vmsc.guard.journal import json_lines
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 
 
 def first(wire: bytes) -> tuple[Session, bytes, Actions]:
     """The session, what was passed on and what else there was, byte by byte."""
-    session = Session(open_answers(None, talk_library()))
+    session = Session(open_parameters(None, talk_library()))
     passed, others = b"", []
     for action in fed(session, cuts(wire, 0, 1)):
         if isinstance(action, ToSecondary):
@@ -85,7 +85,7 @@ def test_nothing_after_the_first_migration_is_passed_on(whole: bytes, more: byte
     _, passed, others = first(whole + more)
     assert passed == whole and len(others) == 1
     for pieces in ([whole + more], [whole[:1], whole[1:] + more], [whole[:-1], whole[-1:] + more]):
-        session = Session(open_answers(None, talk_library()))
+        session = Session(open_parameters(None, talk_library()))
         *found, end = fed(session, pieces)
         assert isinstance(end, Ended) and end.code == "out-of-turn"
         passed = b"".join(bytes(a.data) for a in found if isinstance(a, ToSecondary))
@@ -95,7 +95,7 @@ def test_nothing_after_the_first_migration_is_passed_on(whole: bytes, more: byte
 def test_what_cannot_be_read_is_not_passed_on_and_a_silence_names_the_parameter() -> None:
     """Without a JSON description, a checkpoint behind such a migration stays here, too."""
     wire = first_migration(described=b"")
-    session = Session(open_answers(None, talk_library()))
+    session = Session(open_parameters(None, talk_library()))
     found = [*session.from_primary(wire), *session.from_primary(REQUEST + TALK[0].wire)]
     passed = b"".join(bytes(a.data) for a in found if isinstance(a, ToSecondary))
     assert len(found) > 2 and wire.startswith(passed) and b"talk-nic" not in passed
@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_not_passed_on_and_a_silence_names_the_parameter(
 
 @pytest.mark.parametrize("size", [1, 100, 1 << 20])
 def test_once_it_is_here_the_secondary_is_waited_for(size: int) -> None:
-    session, wire = Session(open_answers(None, talk_library())), first_migration()
+    session, wire = Session(open_parameters(None, talk_library())), first_migration()
     for at in range(0, len(wire), size):
         assert session.waits_for is Side.PRIMARY
         session.from_primary(wire[at : at + size])

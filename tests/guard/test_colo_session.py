@@ -43,7 +43,7 @@ from vmsc.guard.colo.session import (
     ToPrimary,
     ToSecondary,
 )
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 
 live = [pytest.mark.live, pytest.mark.xdist_group("recordings")]
 TENTH = pytest.param(10, id="a tenth")
@@ -124,7 +124,7 @@ class TestRecorded:
         self, talk: Recorded
     ) -> None:
         assert len(talk.checkpoints) >= 3
-        sides = Sides(Session(open_answers(None, library())))
+        sides = Sides(Session(open_parameters(None, library())))
         for piece in cuts(talk.first, 1, 100_000):
             sides.sends(piece)
         assert sides.seen == talk.first

@@ -31,7 +31,7 @@ from vmsc.guard.colo.refusal import Refusal
 from vmsc.guard.colo.session import Checks, Ended, Proven, Session
 from vmsc.inspect.entry import Entry
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.stream.events import Section
 
 # --- dumps made by hand ---------------------------------------------------------------------------
@@ -292,5 +292,5 @@ def test_nor_is_anything_of_virtio_devices(machine: str) -> None:
     args = ["-nodefaults", *(word for name in VIRTIO for word in ("-device", name))]
     with running(args, machine=machine) as qemu:
         stream = qemu.save_stream()
-    found = entries(stream, library(), open_answers(stream, library()))
+    found = entries(stream, library(), open_parameters(stream, library()))
     assert hold(own_dump("-M", machine), found) >= 15

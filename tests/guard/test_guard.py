@@ -55,7 +55,7 @@ from vmsc.guard.colo.session import Proven, Session
 from vmsc.guard.store import Store, stored
 from vmsc.inspect.file_reader import entries
 from vmsc.inspect.framed_writer import unframed
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.runtime.framed.checkpoint import decode_checkpoint
 from vmsc.stream.writer import write_stream
 
@@ -937,7 +937,7 @@ def test_a_stored_checkpoint_turns_back_into_what_the_secondary_was_sent() -> No
         taken = checkpoint_of(sent)
         assert len(taken.live) > 2 or sent is ONE
         data = b"".join(stored(taken, ground()))
-        known = open_answers(data, talk_library())
+        known = open_parameters(data, talk_library())
         assert b"".join(write_stream(unframed(entries(data, talk_library(), known)))) == sent.played
 
 

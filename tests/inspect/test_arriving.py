@@ -24,7 +24,7 @@ from streams_at_hand import MACHINES, answers, library, state
 
 from vmsc.compiler.library import Library, open_library
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.inspect.pipe_reader import arriving
 from vmsc.stream.events import Pages, Section
 
@@ -68,23 +68,23 @@ def held(tmp_path: Path) -> Library:
 
 
 def test_a_section_of_unknown_length_is_held_until_the_description_tells(held: Library) -> None:
-    whole = seen(entries(TOLD, held, open_answers(TOLD, held)))
+    whole = seen(entries(TOLD, held, open_parameters(TOLD, held)))
     assert whole[1] == "" and len([e for e, _ in whole[0] if isinstance(e, Section)]) == 2
     for pieces in ([TOLD], bytewise(TOLD), cuts(TOLD, 1, 20)):
-        assert seen(arriving(pieces, open_answers(None, held))) == whole
+        assert seen(arriving(pieces, open_parameters(None, held))) == whole
 
 
 def test_without_a_description_an_error_names_the_parameter(held: Library) -> None:
-    found, error = seen(arriving(bytewise(STREAM), open_answers(None, held)))
+    found, error = seen(arriving(bytewise(STREAM), open_parameters(None, held)))
     assert len(found) == 1
     assert error.startswith("param: section 'held' instance 0: ") and "'room'" in error
     assert "--param 'held:room=VALUE'" in error and "no JSON description" in error
-    given = open_answers(None, held, ["held:room=6"])
+    given = open_parameters(None, held, ["held:room=6"])
     assert seen(arriving(bytewise(STREAM), given))[1] == ""
 
 
 def test_no_more_is_held_than_was_allowed(held: Library) -> None:
-    found, error = seen(arriving(bytewise(TOLD), open_answers(None, held), hold=40))
+    found, error = seen(arriving(bytewise(TOLD), open_parameters(None, held), hold=40))
     assert len(found) == 1
     assert "'room'" in error and "41 bytes were held" in error and "--hold is 40" in error
 

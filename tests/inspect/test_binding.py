@@ -8,7 +8,7 @@ import pytest
 
 from vmsc.compiler.library import Library, open_library
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 
 SCHEMA = """
 param holder: one of "port" under "example-port", "none" under "*"
@@ -44,7 +44,7 @@ def seconds(data: bytes, library: Library, count: int) -> float:
 
     def once() -> float:
         start = time.process_time()
-        found = sum(1 for _ in entries(data, library, open_answers(data, library)))
+        found = sum(1 for _ in entries(data, library, open_parameters(data, library)))
         assert found == count + 3
         return time.process_time() - start
 

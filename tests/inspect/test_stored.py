@@ -13,7 +13,7 @@ from stored_frames import AGAIN, MORE, PAGE, SAID, STREAM, ram, stored
 from streams_at_hand import library, unframe
 
 from vmsc.inspect.framed_reader import frame_entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.runtime.errors import DecodeError
 from vmsc.runtime.framed.context import Setting
 from vmsc.runtime.framed.frame import Frame, Kind
@@ -86,7 +86,7 @@ def test_a_later_part_goes_on_in_the_block_of_the_one_before() -> None:
     entries = list(frame_entries(stored(frames), library()))
     assert [entry.params["block"] for entry in entries] == [b"pc.ram", b"vga", b"vga"]
     assert all(entry.value() for entry in entries)
-    known = open_answers(b"", library())
+    known = open_parameters(b"", library())
     assert unframe(stored(frames), known).count(b"vga") == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from streams_at_hand import DATA, MACHINES, answers, frame, library, opened, state, unframe
 
 from vmsc.inspect.file_reader import payload
-from vmsc.inspect.json_document import Room, from_part, to_part
+from vmsc.inspect.json_document import SideFile, from_part, to_part
 from vmsc.stream.events import Section
 from vmsc.stream.writer import write_stream
 
@@ -19,7 +19,7 @@ SCHEMA = json.loads((DATA.parent.parent / "docs" / "decode.schema.json").read_te
 
 
 def document(name: str) -> dict[str, Any]:
-    parts = [to_part(entry, Room()) for entry in opened(state(name), answers(name))]
+    parts = [to_part(entry, SideFile()) for entry in opened(state(name), answers(name))]
     whole: dict[str, Any] = json.loads(json.dumps({"vmsc-stream": 1, "parts": parts}))
     return whole
 
@@ -42,7 +42,7 @@ def test_every_section_has_a_description_and_comes_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", MACHINES)
 def test_json_comes_back_as_the_same_stream(name: str) -> None:
-    pairs = from_part(document(name), library(), Room())
+    pairs = from_part(document(name), library(), SideFile())
     assert b"".join(write_stream(pairs)) == state(name)
 
 

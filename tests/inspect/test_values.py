@@ -15,7 +15,7 @@ from judging import Judged, blob, judged, unmatched, value_at, wire_bytes
 from streams_at_hand import DATA, MACHINES, answers, library, opened, state
 
 from vmsc.inspect.byte_map import MARKS, Leaf
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.runtime.errors import EncodeError
 
 
@@ -78,7 +78,7 @@ def test_every_value_of_a_machine_that_runs_now_is_a_field(tmp_path: Path) -> No
         config.settle(qemu)
         stream = qemu.save_stream()
     theirs = [s for s in oracle.sections(stream) if s.kind == "full"]
-    found = judged(theirs, opened(stream, open_answers(stream, library())))
+    found = judged(theirs, opened(stream, open_parameters(stream, library())))
     assert [text for one in found if not blob(one) for text in unmatched(one)] == []
 
 

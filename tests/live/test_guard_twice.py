@@ -18,7 +18,7 @@ from vmsc.guard.colo.first_migration import FirstMigration
 from vmsc.guard.colo.protocol import Mark
 from vmsc.guard.store import stored
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.stream.events import Section
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("guard")]
@@ -39,7 +39,7 @@ def qemu() -> str:
 def last_stored(said: bytes) -> bytes:
     """The last whole checkpoint of what a primary has said, as the guard stores it."""
     end = said.index(_REQUEST)
-    first = FirstMigration(open_answers(None, library()))
+    first = FirstMigration(open_parameters(None, library()))
     assert b"".join(first.feed(said[:end])) == said[:end]
     ground = first.ready()
     taking, checkpoint = Taking(ground, 1 << 30), None
@@ -72,7 +72,7 @@ def test_a_secondary_survives_a_stored_checkpoint_again_and_again(
         both.protect(link.port)
         assert link.happened.wait(30)
         file = last_stored(bytes(link.said))
-        checkpoint = unframe(file, open_answers(file, library()))
+        checkpoint = unframe(file, open_parameters(file, library()))
         for _ in range(times):
             play(link, checkpoint)
         assert both.secondary.stderr() == ""
@@ -104,7 +104,7 @@ _CLOCK = "mc146818rtc"
 def payloads(state: bytes, name: str) -> dict[tuple[str, int, int], bytes]:
     """Each section's payload, by name, instance and id."""
     machine = Path(__file__).parents[1] / "data" / f"{name}.machine.json"
-    answers = open_answers(state, library(), machine=machine)
+    answers = open_parameters(state, library(), machine=machine)
     found = {}
     for entry in entries(state, library(), answers):
         event = entry.event

@@ -10,9 +10,9 @@ import pytest
 from live import MACHINES, ROOM, boot, cmos_guest, eventually, require_qemu, running
 from streams_at_hand import frame, library, opened, unframe
 
-from vmsc.inspect.file_reader import Answers, Entry
-from vmsc.inspect.json_document import Room, from_part, to_part
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.file_reader import Entry, ParameterSource
+from vmsc.inspect.json_document import SideFile, from_part, to_part
+from vmsc.inspect.parameters import open_parameters
 from vmsc.stream.events import Event, Section
 from vmsc.stream.writer import write_stream
 
@@ -24,9 +24,9 @@ def qemu() -> str:
     return require_qemu()
 
 
-def known(stream: bytes) -> Answers:
+def known(stream: bytes) -> ParameterSource:
     """What the stream's own JSON description tells."""
-    return open_answers(stream, library())
+    return open_parameters(stream, library())
 
 
 def reencoded(stream: bytes, edit: Callable[[Entry, Any], None] | None = None) -> bytes:
@@ -59,9 +59,9 @@ def test_a_live_stream_comes_back(name: str, tmp_path: Path) -> None:
     answers = known(stream)
     entries = opened(stream, answers)
     assert [e.event for e in entries if isinstance(e.event, Section) and e.codec is None] == []
-    parts = [to_part(entry, Room()) for entry in entries]
+    parts = [to_part(entry, SideFile()) for entry in entries]
     document = {"vmsc-stream": 1, "parts": parts}
-    assert b"".join(write_stream(from_part(document, library(), Room()))) == stream
+    assert b"".join(write_stream(from_part(document, library(), SideFile()))) == stream
     whole = frame(stream, answers)
     assert unframe(whole, answers) == stream
 

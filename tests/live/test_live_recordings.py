@@ -11,10 +11,10 @@ from live import boot, counting_guest, eventually, require_qemu, running
 from recordings import RECORDINGS, Recording, record
 from streams_at_hand import frame, library, opened, unframe
 
-from vmsc.inspect.entry import Answers, Entry
+from vmsc.inspect.entry import Entry, ParameterSource
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.json_document import Room, from_part, to_part
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.json_document import SideFile, from_part, to_part
+from vmsc.inspect.parameters import open_parameters
 from vmsc.runtime.errors import Truncated
 from vmsc.stream.events import Command, Description, Message, Section, SectionKind
 from vmsc.stream.writer import write_stream
@@ -49,8 +49,8 @@ def _entries(stream: bytes) -> Sequence[Entry]:
     return opened(stream, known(stream))
 
 
-def known(stream: bytes) -> Answers:
-    return open_answers(stream, library())
+def known(stream: bytes) -> ParameterSource:
+    return open_parameters(stream, library())
 
 
 def encoded(entry: Entry) -> bytes:
@@ -71,9 +71,9 @@ def test_every_section_of_a_recording_is_decoded_and_encoded_alike(name: str) ->
 @every_recording
 def test_a_recording_comes_back_from_json(name: str) -> None:
     stream = whole(name)
-    parts = [to_part(entry, Room()) for entry in opened(stream, known(stream))]
+    parts = [to_part(entry, SideFile()) for entry in opened(stream, known(stream))]
     document = {"vmsc-stream": 1, "parts": parts}
-    assert b"".join(write_stream(from_part(document, library(), Room()))) == stream
+    assert b"".join(write_stream(from_part(document, library(), SideFile()))) == stream
 
 
 @every_recording

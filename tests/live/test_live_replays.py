@@ -13,7 +13,7 @@ from recordings import RECORDINGS, listen, record
 from streams_at_hand import library, opened
 from test_live_recordings import encoded, known
 
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.stream.events import Section
 from vmsc.stream.writer import write_stream
 
@@ -77,7 +77,7 @@ def test_qemu_loads_device_state_that_was_encoded_again(tmp_path: Path) -> None:
         "-nodefaults", "-vga", "std", "-machine", "suppress-vmdesc=on",
         "-global", "migration.send-configuration=off",
     ]  # fmt: skip
-    answers = open_answers(b"", library())
+    answers = open_parameters(b"", library())
     with running(args) as source:
         source.command("stop")
         source.hmp("o /b 0x70 0x0e")  # an index of the clock's memory: it is in the device state

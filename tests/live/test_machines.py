@@ -11,9 +11,9 @@ from coverage_page import PAGE, machine_lines, row_line, rows
 from judging import blob, judged, unmatched
 from streams_at_hand import frame, library, opened, unframe
 
-from vmsc.inspect.file_reader import Answers
-from vmsc.inspect.json_document import Room, from_part, to_part
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.file_reader import ParameterSource
+from vmsc.inspect.json_document import SideFile, from_part, to_part
+from vmsc.inspect.parameters import open_parameters
 from vmsc.params.solver import solve_stream
 from vmsc.stream.events import Section
 from vmsc.stream.vmdesc import read_vmdesc
@@ -33,8 +33,8 @@ def stream(name: str) -> bytes:
     return configuration_stream(name)
 
 
-def known(name: str) -> Answers:
-    return open_answers(stream(name), library())
+def known(name: str) -> ParameterSource:
+    return open_parameters(stream(name), library())
 
 
 @each_machine
@@ -59,9 +59,9 @@ def test_every_value_is_what_qemu_says_it_is(name: str) -> None:
 
 @each_machine
 def test_decode_and_encode_give_the_same_bytes(name: str) -> None:
-    parts = [to_part(entry, Room()) for entry in opened(stream(name), known(name))]
+    parts = [to_part(entry, SideFile()) for entry in opened(stream(name), known(name))]
     document = {"vmsc-stream": 1, "parts": parts}
-    assert b"".join(write_stream(from_part(document, library(), Room()))) == stream(name)
+    assert b"".join(write_stream(from_part(document, library(), SideFile()))) == stream(name)
 
 
 @each_machine
@@ -79,9 +79,9 @@ def test_the_coverage_page_lists_its_sections(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["q35-busy", "virt-busy"])
 def test_qemu_loads_what_was_encoded(name: str) -> None:
-    parts = [to_part(entry, Room()) for entry in opened(stream(name), known(name))]
+    parts = [to_part(entry, SideFile()) for entry in opened(stream(name), known(name))]
     document = {"vmsc-stream": 1, "parts": parts}
-    written = b"".join(write_stream(from_part(document, library(), Room())))
+    written = b"".join(write_stream(from_part(document, library(), SideFile())))
     with settled(CONFIGURATIONS[name], incoming=True) as target:
         target.load_stream(written)
         assert target.status() == "paused"

@@ -20,7 +20,7 @@ from recordings import RECORDINGS, record
 from streams_at_hand import library
 
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.inspect.pipe_reader import arriving
 from vmsc.runtime.errors import CodecError, DecodeError, Truncated
 from vmsc.stream.events import Pages, Section
@@ -66,11 +66,11 @@ def limited() -> Iterator[None]:
 
 
 def whole(stream: bytes) -> Seen:
-    return seen(entries(stream, library(), open_answers(stream, library()), room=ROOM))
+    return seen(entries(stream, library(), open_parameters(stream, library()), room=ROOM))
 
 
 def fed(pieces: list[bytes]) -> Seen:
-    return seen(arriving(pieces, open_answers(None, library()), room=ROOM))
+    return seen(arriving(pieces, open_parameters(None, library()), room=ROOM))
 
 
 def some_bytes(stream: bytes, part: int) -> list[bytes]:
@@ -111,7 +111,7 @@ def test_recorded_answers_in_single_bytes_are_the_same(name: str) -> None:
 
 def outcome(stream: bytes) -> CodecError | None:
     """Open and decode all of it; the error, if there is one. Anything else is raised."""
-    answers = open_answers(stream, library())
+    answers = open_parameters(stream, library())
     try:
         for entry in entries(stream, library(), answers, room=ROOM):
             if entry.codec is not None and isinstance(entry.event, Section | Pages):
@@ -124,7 +124,7 @@ def outcome(stream: bytes) -> CodecError | None:
 def outside_pages(stream: bytes) -> list[int]:
     """The places that are not in the middle of RAM: there, changes seldom matter."""
     found: list[int] = []
-    for entry in entries(stream, library(), open_answers(stream, library()), room=ROOM):
+    for entry in entries(stream, library(), open_parameters(stream, library()), room=ROOM):
         event = entry.event
         if isinstance(event, Pages):
             found += range(event.offset, event.offset + 64)
@@ -142,7 +142,9 @@ def test_a_recording_cut_short_anywhere_is_good_up_to_there(part: int) -> None:
         cut = rng.randrange(len(stream))
         with limited():
             found, error = fed([stream[:cut]])
-            known = seen(entries(stream[:cut], library(), open_answers(b"", library()), room=ROOM))
+            known = seen(
+                entries(stream[:cut], library(), open_parameters(b"", library()), room=ROOM)
+            )
         assert found == expected[: len(found)], cut
         assert error and (found, error) == known, cut
 

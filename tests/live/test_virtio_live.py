@@ -24,7 +24,7 @@ from virtio_machines import (
 
 from vmsc.inspect.byte_map import leaves
 from vmsc.inspect.file_reader import Entry
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.params.solver import devices_by_name, solve_stream
 from vmsc.stream.events import Section
 from vmsc.stream.section_names import names_of
@@ -42,7 +42,7 @@ def ours(stream: bytes) -> list[Entry]:
     """The stream's virtio and SCSI sections, after a look at all of it: each is described, is what
     QEMU says it is, and comes back.
     """
-    answers = open_answers(stream, library())
+    answers = open_parameters(stream, library())
     entries = opened(stream, answers)
     assert unframe(frame(stream, answers), answers) == stream
     found = []
@@ -168,7 +168,7 @@ def test_qemu_takes_a_request_in_flight_and_carries_it_out_again(tmp_path: Path)
     with running(arguments) as source:
         stopped_by_disk(source)
         stream = source.save_stream()
-    answers = open_answers(stream, library())
+    answers = open_parameters(stream, library())
     with running(arguments, incoming=True) as target:
         target.load_stream(unframe(frame(stream, answers), answers))
         target.command("cont")

@@ -18,7 +18,7 @@ from vmsc.compiler.library import open_library
 from vmsc.hooks import ImporterError
 from vmsc.hooks.host import Host
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.stream.events import Section, SectionKind
 
 
@@ -32,7 +32,7 @@ def come_back(stream: bytes, folder: Path) -> Iterator[str]:
     """Decode and encode every device section with the schemas of this folder; the names."""
     library = open_library([folder])
     mine = {p.stem for p in folder.glob("*.vmsd")}
-    for entry in entries(stream, library, open_answers(stream, library)):
+    for entry in entries(stream, library, open_parameters(stream, library)):
         if isinstance(entry.event, Section) and entry.event.kind == SectionKind.FULL:
             assert entry.codec is not None, entry.event.name
             assert entry.codec.type.__module__.rpartition(".")[2] in mine, entry.event.name

@@ -18,7 +18,7 @@ from streams_at_hand import MACHINES, answers, library, state
 
 from vmsc.compiler.library import open_library
 from vmsc.inspect.file_reader import stream_measure
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import Truncated
 from vmsc.runtime.notes import Kept, Notes
@@ -152,7 +152,7 @@ def test_a_stream_whose_section_has_a_long_list_takes_no_more(tmp_path: Path) ->
 
     def calls(count: int) -> int:
         data = head + bytes(4) + b"\1\2ab" * count + b"\0\0" + b"\x7e\0\0\0\7" + b"\0"
-        answers = open_answers(b"", known)
+        answers = open_parameters(b"", known)
         reader = StreamReader(stream_measure(known, answers))
         with counted() as found:
             pieces = [piece for byte in bytewise(data) for piece in reader.feed(byte)]

@@ -15,9 +15,9 @@ from commands import run_vmsc
 from helpers import attempt, hexed
 from streams_at_hand import frame, library, opened, state, unframe
 
-from vmsc.inspect.entry import Answers
+from vmsc.inspect.entry import ParameterSource
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.inspect.pipe_reader import arriving
 from vmsc.runtime.errors import CodecError, DecodeError, Truncated
 from vmsc.stream.events import Section
@@ -65,8 +65,8 @@ SHARED = hexed('06 "pc.ram" 00 00 00 00 00 04 20 00  00 00 00 01') + struct.pack
 WITHOUT = HEAD + SHARED + TAIL + state("pc")[8:]
 
 
-def known() -> Answers:
-    return open_answers(b"", library(), (), machine_file("pc"))
+def known() -> ParameterSource:
+    return open_parameters(b"", library(), (), machine_file("pc"))
 
 
 def ram(data: bytes) -> Section:
@@ -99,7 +99,7 @@ def test_it_comes_back_and_may_be_cut(data: bytes) -> None:
     whole = seen(entries(data, library(), known()))
     assert whole[1] == ""
     for pieces in (cuts(data, 1, 100_000), cuts(data, 2, 700), bytewise(data[: 2 * MIB])):
-        answers = open_answers(None, library(), (), machine_file("pc"))
+        answers = open_parameters(None, library(), (), machine_file("pc"))
         found, error = seen(arriving(pieces, answers))
         assert found == whole[0][: len(found)]
         assert not error or sum(map(len, pieces)) < len(data)

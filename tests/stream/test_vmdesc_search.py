@@ -13,7 +13,7 @@ from commands import run_vmsc
 from streams_at_hand import DATA, library, state
 
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.inspect.pipe_reader import arriving
 from vmsc.runtime.errors import DecodeError
 from vmsc.stream.reader import read_stream
@@ -171,10 +171,10 @@ def test_eight_times_the_bytes_take_no_more_than_twice_eight_times_as_long(kind:
 def test_a_stream_of_qemu_11_1_is_read_from_a_file_and_from_a_pipe(tmp_path: Path) -> None:
     """-M pc with no devices added: `max_cpus` is in no other place than the description."""
     data = lzma.decompress((DATA / "pc-11.1.stream.xz").read_bytes())
-    whole = seen(entries(data, library(), open_answers(data, library())))
+    whole = seen(entries(data, library(), open_parameters(data, library())))
     assert whole[1] == "" and len(whole[0]) == 38
     for pieces in ([data], cuts(data, seed=5, most=9000)):
-        assert seen(arriving(pieces, open_answers(None, library()))) == whole
+        assert seen(arriving(pieces, open_parameters(None, library()))) == whole
     (tmp_path / "pc.mig").write_bytes(data)
     found = run_vmsc("import", "stream", tmp_path / "pc.mig", "-o", tmp_path / "schemas")
     assert (found.status, found.err) == (0, "")
@@ -197,7 +197,7 @@ def test_a_description_in_the_new_order_tells_what_the_old_one_does() -> None:
     new = b"{" + CONFIGURATION + b", " + old[1:]
     device_state = state("usb")[:-1]
     told = [
-        seen(entries(data, library(), open_answers(data, library())))[0][:-1]
+        seen(entries(data, library(), open_parameters(data, library())))[0][:-1]
         for data in (device_state + end(old), device_state + end(new))
     ]
     assert told[0] == told[1] and len(told[0]) > 20

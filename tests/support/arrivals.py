@@ -11,7 +11,7 @@ from pathlib import Path
 from streams_at_hand import DATA, library, state
 
 from vmsc.inspect.entry import Entry
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.inspect.pipe_reader import arriving
 from vmsc.runtime.errors import CodecError
 from vmsc.stream.events import Event
@@ -61,7 +61,7 @@ def seen(found: Iterator[Entry]) -> Seen:
 def fed(
     pieces: Sequence[bytes], name: str = "", room: int | None = None, hold: int = 1 << 26
 ) -> Seen:
-    known = open_answers(None, library(), (), machine_file(name) if name else None)
+    known = open_parameters(None, library(), (), machine_file(name) if name else None)
     return seen(arriving(pieces, known, room=room, hold=hold))
 
 

@@ -25,7 +25,7 @@ from colo_talk import (
 
 from vmsc.guard.colo.protocol import PRIMARY, Mark, State, after, heard, said
 from vmsc.guard.colo.session import Actions, Ended, Outcome, Play, Session, ToPrimary, ToSecondary
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 
 __all__ = ["Pair"]
 
@@ -65,7 +65,7 @@ class Pair:
     def __init__(self, migrates: bool) -> None:
         self.migrates = migrates
         self.first = FIRST if migrates else b""
-        known = open_answers(None, talk_library()) if migrates else None
+        known = open_parameters(None, talk_library()) if migrates else None
         self.session = Session(known, ground=None if migrates else ground())
         self.primary = State.MIGRATING if migrates else State.RUNNING
         self.wedged = False  # the primary has misbehaved, and says nothing more

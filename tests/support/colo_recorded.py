@@ -12,7 +12,7 @@ from recordings import record
 from streams_at_hand import library
 
 from vmsc.guard.colo.first_migration import FirstMigration, Ground
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 
 __all__ = ["Recorded", "continues", "pages", "recorded", "whole_checkpoints"]
 
@@ -92,7 +92,7 @@ def continues(sent: Sent) -> bool:
 def recorded() -> Recorded:
     stream = record("colo").stream
     end = _first(stream)
-    first = FirstMigration(open_answers(None, library()))
+    first = FirstMigration(open_parameters(None, library()))
     assert b"".join(first.feed(stream[:end])) == stream[:end]
     ground = first.ready()
     return Recorded(stream[:end], tuple(_checkpoints(stream, end)), ground)

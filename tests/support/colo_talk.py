@@ -18,7 +18,7 @@ from records import array, body, device, field
 
 from vmsc.compiler.library import Library, open_library
 from vmsc.guard.colo.first_migration import FirstMigration, Ground
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 
 __all__ = [
     "BLOCKS", "CONTINUE", "DEVICES", "EOS", "FIRST", "FULL_PAGE", "LOADED", "PAGE", "READY",
@@ -288,6 +288,6 @@ def talk_library() -> Library:
 @cache
 def ground() -> Ground:
     """What the first migration teaches."""
-    first = FirstMigration(open_answers(None, talk_library()))
+    first = FirstMigration(open_parameters(None, talk_library()))
     assert b"".join(first.feed(FIRST)) == FIRST
     return first.ready()

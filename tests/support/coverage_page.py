@@ -22,7 +22,7 @@ from live import require_qemu
 from streams_at_hand import library, opened
 
 from vmsc.inspect.file_reader import Entry
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.stream.events import Section
 
 __all__ = ["Row", "machine_lines", "page", "row_line", "rows"]
@@ -178,7 +178,7 @@ def page(found: Mapping[str, Mapping[Row, int]]) -> str:
 
 def sections_of(name: str) -> Counter[Row]:
     stream = configuration_stream(name)
-    return rows(opened(stream, open_answers(stream, library())))
+    return rows(opened(stream, open_parameters(stream, library())))
 
 
 def main() -> int:

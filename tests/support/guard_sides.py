@@ -45,7 +45,7 @@ from colo_talk import (
 
 from vmsc.guard.config import Options, Waits
 from vmsc.guard.server import guard
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 
 __all__ = [
     "HOST", "LIMIT", "QUICK", "VMSC", "Command", "End", "Guarded", "Primary", "Qmp", "Secondary",
@@ -400,7 +400,7 @@ async def guarded(
     options = Options(
         listen=(HOST, 0),
         secondary=(HOST, secondary),
-        answers=open_answers(None, talk_library()),
+        answers=open_parameters(None, talk_library()),
         tell=found.tell,
         say=found.said.append,
         timeout=timeout,

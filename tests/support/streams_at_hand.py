@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from vmsc.compiler.library import Library, open_library
-from vmsc.inspect.file_reader import Answers, Entry, entries
+from vmsc.inspect.file_reader import Entry, ParameterSource, entries
 from vmsc.inspect.framed_writer import framed, unframed
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.stream.writer import write_stream
 
 __all__ = ["DATA", "MACHINES", "answers", "frame", "library", "opened", "state", "unframe"]
@@ -30,18 +30,18 @@ def state(name: str) -> bytes:
 
 
 @cache
-def answers(name: str) -> Answers:
+def answers(name: str) -> ParameterSource:
     """The machine file's parameters."""
-    return open_answers(b"", library(), (), DATA / f"{name}.machine.json")
+    return open_parameters(b"", library(), (), DATA / f"{name}.machine.json")
 
 
-def opened(data: bytes, known: Answers) -> list[Entry]:
+def opened(data: bytes, known: ParameterSource) -> list[Entry]:
     return list(entries(data, library(), known))
 
 
-def frame(data: bytes, known: Answers) -> bytes:
+def frame(data: bytes, known: ParameterSource) -> bytes:
     return b"".join(framed(opened(data, known)))
 
 
-def unframe(data: bytes, known: Answers) -> bytes:
+def unframe(data: bytes, known: ParameterSource) -> bytes:
     return b"".join(write_stream(unframed(opened(data, known))))

@@ -20,7 +20,7 @@ from vmsc.cli.progress import watched
 if TYPE_CHECKING:
     from vmsc.compiler.library import Library
     from vmsc.inspect.entry import Entry
-    from vmsc.inspect.parameters import StreamAnswers
+    from vmsc.inspect.parameters import StreamParameters
     from vmsc.runtime.codec import Buffer
 
 __all__ = [
@@ -200,10 +200,10 @@ def pieces(given: Input) -> Iterator[bytes]:
 
 def _whole(given: Input, data: Buffer, deep: bool, room: int | None) -> Iterator[Entry]:
     from vmsc.inspect.file_reader import entries, is_framed
-    from vmsc.inspect.parameters import open_answers
+    from vmsc.inspect.parameters import open_parameters
 
     library = library_of(given)
-    answers = open_answers(data, library, given.params, given.machine, given.target)
+    answers = open_parameters(data, library, given.params, given.machine, given.target)
     if given.resync and not is_framed(data):
         from vmsc.inspect.damaged_reader import resynced
 
@@ -221,16 +221,16 @@ def _next_piece() -> bytes:
 
 
 def _arriving(given: Input, deep: bool, room: int) -> Iterator[Entry]:
-    from vmsc.inspect.parameters import open_answers
+    from vmsc.inspect.parameters import open_parameters
     from vmsc.inspect.pipe_reader import arriving
 
     library = library_of(given)
-    answers = open_answers(None, library, given.params, given.machine, given.target)
+    answers = open_parameters(None, library, given.params, given.machine, given.target)
     found = arriving(pieces(given), answers, hold=given.hold, deep=deep, room=room)
     yield from all_taken(watched(found, None), given, answers)
 
 
-def all_taken(found: Iterator[_T], given: Input, answers: StreamAnswers) -> Iterator[_T]:
+def all_taken(found: Iterator[_T], given: Input, answers: StreamParameters) -> Iterator[_T]:
     """What was found; at its end, a --param that nothing had a use for is refused."""
     yield from found
     if untaken := answers.untaken():

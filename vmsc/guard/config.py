@@ -9,7 +9,7 @@ from pathlib import Path
 from vmsc.guard.colo.session import Checks, Limits
 from vmsc.guard.journal import Tell
 from vmsc.guard.store import Store
-from vmsc.inspect.parameters import StreamAnswers
+from vmsc.inspect.parameters import StreamParameters
 
 __all__ = ["Address", "Options", "Waits"]
 
@@ -46,7 +46,7 @@ class Options:
 
     listen: Address
     secondary: Address
-    answers: StreamAnswers
+    answers: StreamParameters
     tell: Tell
     say: Callable[[str], None]
     timeout: float = 10.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmsc.compiler.library import Library
-from vmsc.inspect.entry import Answers, Entry, Occurrences, located
+from vmsc.inspect.entry import Entry, Occurrences, ParameterSource, located
 from vmsc.inspect.values import stickies
 from vmsc.params.by_length import open_params, tried
 from vmsc.params.device_path import Earlier, placed
@@ -26,7 +26,7 @@ from vmsc.stream.section_names import unknown_section
 from vmsc.stream.state import Measure, Paused, SectionHeader
 from vmsc.stream.targets import target_of
 
-__all__ = ["Binding", "Unsettled", "ram_form"]
+__all__ = ["SectionBinder", "Unsettled", "ram_form"]
 
 _RAM = "ram"
 _EOS = (0x10).to_bytes(8, "big")
@@ -50,9 +50,9 @@ class Unsettled(Exception):
 
 
 @dataclass
-class Binding:
+class SectionBinder:
     library: Library
-    answers: Answers
+    answers: ParameterSource
     codecs: dict[int, Bound] = field(default_factory=dict)
     occurrences: Occurrences = field(default_factory=Occurrences)
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vmsc.compiler.library import Library
-from vmsc.inspect.binder import Binding
-from vmsc.inspect.entry import Answers, Entry
+from vmsc.inspect.binder import SectionBinder
+from vmsc.inspect.entry import Entry, ParameterSource
 from vmsc.runtime.codec import Buffer
 from vmsc.stream.events import Event, Gap, Section
 from vmsc.stream.resync import Resync, read_resynced
@@ -17,12 +17,14 @@ from vmsc.stream.resync import Resync, read_resynced
 __all__ = ["resynced"]
 
 
-def resynced(data: Buffer, library: Library, answers: Answers, gaps: list[str]) -> Iterator[Entry]:
+def resynced(
+    data: Buffer, library: Library, answers: ParameterSource, gaps: list[str]
+) -> Iterator[Entry]:
     """The entries; a message for each place that could not be read is put into `gaps`.
 
     A section whose payload could not be read has no codec: it is bytes.
     """
-    binding = Binding(library, answers)
+    binding = SectionBinder(library, answers)
     measure = Resync(binding.measure)
     told = 0
     for event in read_resynced(data, measure):

@@ -10,12 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from vmsc.inspect.values import Value
+from vmsc.inspect.values import SectionValue
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import CodecError, DecodeError, ParamError, Truncated
 from vmsc.stream.events import Event, Pages, Section
 
-__all__ = ["ITEM_HEAD", "Answers", "Entry", "Occurrences", "Value", "located", "payload"]
+__all__ = [
+    "ITEM_HEAD",
+    "Entry",
+    "Occurrences",
+    "ParameterSource",
+    "SectionValue",
+    "located",
+    "payload",
+]
 
 ITEM_HEAD = 5  # a codec's framed encoding is one STRUCT item; a frame has a length of its own
 
@@ -36,7 +44,7 @@ class Occurrences:
         return Occurrences({at: dict(ids) for at, ids in self.ids.items()})
 
 
-class Answers(Protocol):
+class ParameterSource(Protocol):
     """Where parameters come from: the command line, a machine file, a stream's own description."""
 
     def params_for(
@@ -89,7 +97,7 @@ class Entry:
         """How the section's length is known."""
         return self.codec.size if self.codec is not None else self.known or "opaque"
 
-    def value(self) -> Value:
+    def value(self) -> SectionValue:
         """The section's value. Raises DecodeError, located in the file, or ParamError."""
         assert self.codec is not None and isinstance(self.event, Section | Pages)
         try:
@@ -98,7 +106,7 @@ class Entry:
             head = ITEM_HEAD if self.framed else 0
             raise located(fault, self.event, head) from None
 
-    def _decoded(self, codec: Codec, section: Section | Pages) -> Value:
+    def _decoded(self, codec: Codec, section: Section | Pages) -> SectionValue:
         params = {"version": section.version, **self.params}
         if self.framed:
             return codec.framed.decode(self.data, **params)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from vmsc.compiler.library import Library
-from vmsc.inspect.binder import Binding
-from vmsc.inspect.entry import ITEM_HEAD, Answers, Entry, Value, located, payload
+from vmsc.inspect.binder import SectionBinder
+from vmsc.inspect.entry import ITEM_HEAD, Entry, ParameterSource, SectionValue, located, payload
 from vmsc.inspect.values import count_fields, last_sticky
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
@@ -17,8 +17,18 @@ from vmsc.stream.return_path import looks_like_answers
 from vmsc.stream.state import Measure, State
 
 __all__ = [
-    "ITEM_HEAD", "Answers", "Entry", "Value", "bad_start", "count_fields", "entries", "is_framed",
-    "last_sticky", "located", "payload", "stream_measure",
+    "ITEM_HEAD",
+    "Entry",
+    "ParameterSource",
+    "SectionValue",
+    "bad_start",
+    "count_fields",
+    "entries",
+    "is_framed",
+    "last_sticky",
+    "located",
+    "payload",
+    "stream_measure",
 ]  # fmt: skip
 
 STREAM_MAGIC = b"QEVM"
@@ -48,14 +58,16 @@ def bad_start(data: Buffer) -> DecodeError | None:
 # --- QEMU's streams -------------------------------------------------------------------------------
 
 
-def _events(data: Buffer, binding: Binding, measure: Measure, room: int | None) -> Iterator[Event]:
+def _events(
+    data: Buffer, binding: SectionBinder, measure: Measure, room: int | None
+) -> Iterator[Event]:
     try:
         yield from read_stream(data, measure, State(room=room))
     except DecodeError as fault:
         raise binding.granted(fault) from None
 
 
-def _stream_entries(data: Buffer, binding: Binding, measure: Measure, deep: bool,
+def _stream_entries(data: Buffer, binding: SectionBinder, measure: Measure, deep: bool,
                     room: int | None) -> Iterator[Entry]:  # fmt: skip
     view = memoryview(data)
     for event in _events(data, binding, measure, room):
@@ -67,15 +79,15 @@ def _stream_entries(data: Buffer, binding: Binding, measure: Measure, deep: bool
         yield binding.entry(event, part, deep=deep)
 
 
-def stream_measure(library: Library, answers: Answers) -> Measure:
+def stream_measure(library: Library, answers: ParameterSource) -> Measure:
     """A measure for one stream's sections, for a reader of `stream` that is fed piece by piece."""
-    return Binding(library, answers).measure
+    return SectionBinder(library, answers).measure
 
 
 def entries(
     data: Buffer,
     library: Library,
-    answers: Answers,
+    answers: ParameterSource,
     *,
     deep: bool = True,
     room: int | None = None,
@@ -94,5 +106,7 @@ def entries(
         return frame_entries(data, library)
     if (wrong := bad_start(data)) is not None:
         raise wrong
-    binding = Binding(library, answers, quick=not deep and answers.complete and not answers.given)
+    binding = SectionBinder(
+        library, answers, quick=not deep and answers.complete and not answers.given
+    )
     return _stream_entries(data, binding, around(binding.measure), deep, room)

@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 from vmsc.compiler.library import Library
 from vmsc.inspect.file_reader import Entry, entries
-from vmsc.inspect.parameters import open_answers
+from vmsc.inspect.parameters import open_parameters
 from vmsc.params.machine_file import MachineFile, ParamValue, SectionParams
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError
@@ -72,7 +72,7 @@ def _read(
     found: dict[Key, list[dict[str, ParamValue]]] = {}
     seen: set[int] = set()
     try:
-        for entry in entries(stream, library, open_answers(stream, library)):
+        for entry in entries(stream, library, open_parameters(stream, library)):
             event = entry.event
             if isinstance(event, Section) and event.name != _RAM and event.id not in seen:
                 seen.add(event.id)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmsc.compiler.library import Library
-from vmsc.inspect.entry import Answers, Entry, Occurrences, payload
+from vmsc.inspect.entry import Entry, Occurrences, ParameterSource, payload
 from vmsc.inspect.json_values import from_json, to_json
 from vmsc.inspect.values import last_sticky
 from vmsc.runtime.codec import Buffer, Codec
@@ -33,7 +33,7 @@ from vmsc.stream.events import (
 )
 from vmsc.stream.targets import target_of
 
-__all__ = ["FORMAT", "Room", "from_part", "to_part"]
+__all__ = ["FORMAT", "SideFile", "from_part", "to_part"]
 
 FORMAT = 1
 
@@ -41,7 +41,7 @@ _KINDS = {kind.name.lower(): kind for kind in SectionKind}
 
 
 @dataclass
-class Room:
+class SideFile:
     """The side file: where RAM's bytes go to, or come from. `begun`: where those of a section
     begin that comes in pieces.
     """
@@ -68,7 +68,7 @@ class Room:
 # --- entries -> JSON ------------------------------------------------------------------------------
 
 
-def to_part(entry: Entry, room: Room) -> dict[str, Any] | None:
+def to_part(entry: Entry, room: SideFile) -> dict[str, Any] | None:
     """One entry as JSON. RAM goes to the side file where there is one; of pages nothing else is
     said before their section is whole.
     """
@@ -118,7 +118,7 @@ def _body(codec: Codec | None, body: bytes) -> dict[str, Any]:
     return {"value": to_json(codec.type, value)}
 
 
-def _section(entry: Entry, event: Section, room: Room) -> dict[str, Any]:
+def _section(entry: Entry, event: Section, room: SideFile) -> dict[str, Any]:
     part: dict[str, Any] = {"part": event.kind.name.lower(), "id": event.id, "name": event.name}
     part |= {"instance": event.instance, "version": event.version, "footer": event.footer}
     part |= _inside(event)
@@ -147,8 +147,8 @@ class _Back:
     """
 
     library: Library
-    room: Room
-    answers: Answers | None
+    room: SideFile
+    answers: ParameterSource | None
     machine: str = ""
     occurrences: Occurrences = field(default_factory=Occurrences)
     sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -263,7 +263,10 @@ def _hex(part: Any, name: str) -> bytes:
 
 
 def from_part(
-    document: Mapping[str, Any], library: Library, room: Room, answers: Answers | None = None
+    document: Mapping[str, Any],
+    library: Library,
+    room: SideFile,
+    answers: ParameterSource | None = None,
 ) -> Iterator[tuple[Event, Buffer]]:
     """The events and payloads of a document. Parameters and target of `answers` count before the
     document's own. Raises EncodeError that names the part and the field.

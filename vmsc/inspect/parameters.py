@@ -26,11 +26,11 @@ from vmsc.stream.targets import target_of
 from vmsc.stream.vmdesc import Vmdesc, VmdescError, read_device, read_vmdesc
 from vmsc.stream.vmdesc_search import find_vmdesc, recorded
 
-__all__ = ["StreamAnswers", "open_answers"]
+__all__ = ["StreamParameters", "open_parameters"]
 
 
 @dataclass
-class StreamAnswers:
+class StreamParameters:
     """The parameters for one stream. `text`: its JSON description, None if there is none; one that
     arrives later is `taken_in`, and until then answers may be missing that are not so for good.
     """
@@ -144,13 +144,13 @@ def _values(
     return solve(library.schema, key, device).values
 
 
-def open_answers(
+def open_parameters(
     data: Buffer | None,
     library: Library,
     given: Sequence[str] = (),
     machine: Path | None = None,
     target: str = "",
-) -> StreamAnswers:
+) -> StreamParameters:
     """Answers for the stream that is all of `data`; None: it is still to arrive.
 
     Raises MachineError for settings that cannot be used, OSError for a file that cannot be read.
@@ -159,5 +159,5 @@ def open_answers(
     settings = Settings(loaded, tuple(map(parse_given, given)))
     target = target or target_of(loaded.name)
     if data is None:
-        return StreamAnswers(settings, library, complete=False, target=target)
-    return StreamAnswers(settings, library, find_vmdesc(data) if len(data) else None, target)
+        return StreamParameters(settings, library, complete=False, target=target)
+    return StreamParameters(settings, library, find_vmdesc(data) if len(data) else None, target)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from vmsc.inspect.binder import Binding, Unsettled
+from vmsc.inspect.binder import SectionBinder, Unsettled
 from vmsc.inspect.entry import Entry
 from vmsc.inspect.file_reader import bad_start
-from vmsc.inspect.parameters import StreamAnswers
+from vmsc.inspect.parameters import StreamParameters
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, ParamError
 from vmsc.stream.events import Pages, Section
@@ -36,13 +36,13 @@ class Arrivals:
 
     def __init__(
         self,
-        answers: StreamAnswers,
+        answers: StreamParameters,
         *,
         hold: int = HOLD,
         room: int | None = None,
         around: Callable[[Measure], Measure] = lambda measure: measure,
     ) -> None:
-        self.binding = Binding(answers.library, answers)
+        self.binding = SectionBinder(answers.library, answers)
         self.reader = StreamReader(around(self.binding.measure), State(room=room))
         self._answers = answers
         self._hold = hold
@@ -96,7 +96,7 @@ class Arrivals:
 
 def arriving(
     pieces: Iterable[Buffer],
-    answers: StreamAnswers,
+    answers: StreamParameters,
     *,
     hold: int = HOLD,
     deep: bool = True,
@@ -127,12 +127,12 @@ def payload_in(piece: Piece) -> Buffer:
             return b""
 
 
-def entry_of(piece: Piece, binding: Binding, deep: bool) -> Entry:
+def entry_of(piece: Piece, binding: SectionBinder, deep: bool) -> Entry:
     """The piece's entry."""
     return binding.entry(piece.event, payload_in(piece), deep=deep)
 
 
-def _lacking(fault: ParamError, answers: StreamAnswers, held: int, hold: int) -> ParamError:
+def _lacking(fault: ParamError, answers: StreamParameters, held: int, hold: int) -> ParamError:
     """The error, with why the stream's own description did not help."""
     if answers.described is not None:
         return fault

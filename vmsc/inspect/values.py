@@ -8,12 +8,12 @@ import msgspec
 
 from vmsc.runtime.codec import Codec
 
-Value = Any  # an object of a generated class
+SectionValue = Any  # an object of a generated class
 
-__all__ = ["Value", "count_fields", "last_sticky", "stickies"]
+__all__ = ["SectionValue", "count_fields", "last_sticky", "stickies"]
 
 
-def count_fields(value: Value) -> int:
+def count_fields(value: SectionValue) -> int:
     """How many fields a value has, those of nested descriptions counted one by one."""
     if isinstance(value, msgspec.Struct):
         names = type(value).__struct_fields__
@@ -23,7 +23,7 @@ def count_fields(value: Value) -> int:
     return 1
 
 
-def last_sticky(value: Value, name: str) -> Any:
+def last_sticky(value: SectionValue, name: str) -> Any:
     """The last value that a sticky field had."""
     if isinstance(value, msgspec.Struct):
         own = getattr(value, name, None)
@@ -36,7 +36,7 @@ def last_sticky(value: Value, name: str) -> Any:
     return None
 
 
-def stickies(codec: Codec, value: Value) -> dict[str, Any]:
+def stickies(codec: Codec, value: SectionValue) -> dict[str, Any]:
     """What a value leaves behind for the next part of its section."""
     names = [p.name for p in codec.params if p.sticky]
     return {name: last for name in names if (last := last_sticky(value, name)) is not None}

@@ -26,20 +26,20 @@ from vmsc.cli.input import (
 
 if TYPE_CHECKING:
     from vmsc.inspect.entry import Entry
-    from vmsc.inspect.json_document import Room
+    from vmsc.inspect.json_document import SideFile
     from vmsc.runtime.codec import Buffer
 
 __all__ = ["command"]
 
 
 @contextmanager
-def _room(path: Path | None) -> Iterator[Room]:
+def _room(path: Path | None) -> Iterator[SideFile]:
     """The side file, written beside and renamed."""
     from vmsc.files import beside
-    from vmsc.inspect.json_document import Room
+    from vmsc.inspect.json_document import SideFile
 
     if path is None:
-        yield Room()
+        yield SideFile()
         return
     leave_in_order()
     with beside(path, private=True) as handle:
@@ -48,7 +48,7 @@ def _room(path: Path | None) -> Iterator[Room]:
             handle.write(data)
             return len(data)
 
-        yield Room(write=write)
+        yield SideFile(write=write)
 
 
 def _fitting(entry: Entry, globs: tuple[str, ...]) -> set[str]:
@@ -90,7 +90,7 @@ def command(file: str, globs: tuple[str, ...], ram_to: Path | None, **options: A
 
 
 def _write(
-    out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], room: Room
+    out: IO[bytes], entries: Iterable[Entry], globs: tuple[str, ...], room: SideFile
 ) -> list[str]:
     """The document, a part at a time; one that an error cuts short says so and is still JSON.
     Returns those of the patterns that no section fits.

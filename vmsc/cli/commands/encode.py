@@ -21,18 +21,18 @@ from vmsc.cli.input import (
 )
 
 if TYPE_CHECKING:
-    from vmsc.inspect.json_document import Room
+    from vmsc.inspect.json_document import SideFile
     from vmsc.runtime.codec import Buffer
 
 __all__ = ["command"]
 
 
-def _room(path: Path | None) -> Room:
-    from vmsc.inspect.json_document import Room
+def _room(path: Path | None) -> SideFile:
+    from vmsc.inspect.json_document import SideFile
     from vmsc.runtime.errors import EncodeError
 
     if path is None:
-        return Room()
+        return SideFile()
     data = memoryview(read_input(str(path)))
 
     def read(offset: int, length: int) -> Buffer:
@@ -41,7 +41,7 @@ def _room(path: Path | None) -> Room:
             raise EncodeError(message, code="ram")
         return data[offset : offset + length]
 
-    return Room(read=read)
+    return SideFile(read=read)
 
 
 @click.command("encode")
@@ -59,7 +59,7 @@ def command(file: str, output: Path, ram_from: Path | None, **options: Any) -> N
     import msgspec
 
     from vmsc.inspect.json_document import from_part
-    from vmsc.inspect.parameters import open_answers
+    from vmsc.inspect.parameters import open_parameters
     from vmsc.stream.writer import write_stream
 
     try:
@@ -71,7 +71,7 @@ def command(file: str, output: Path, ram_from: Path | None, **options: Any) -> N
     given = Input(file, **options)
     library = library_of(given)
     with refuse(file):
-        answers = open_answers(None, library, given.params, given.machine, given.target)
+        answers = open_parameters(None, library, given.params, given.machine, given.target)
         events = from_part(document, library, _room(ram_from), answers)
         size = save(output, all_taken(write_stream(events), given, answers))
     click.echo(f"{output}: {size} bytes")

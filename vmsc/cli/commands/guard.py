@@ -172,12 +172,12 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
     from vmsc.guard.journal import json_lines
     from vmsc.guard.metrics import Metrics
     from vmsc.guard.store import Store
-    from vmsc.inspect.parameters import open_answers
+    from vmsc.inspect.parameters import open_parameters
     from vmsc.params.machine_file import MachineError
 
     source = Input("-", given["schemas"], given["plugins"], given["params"], given["machine"])
     try:
-        answers = open_answers(
+        answers = open_parameters(
             None, library_of(source), given["params"], given["machine"], given["target"]
         )
     except MachineError as fault:

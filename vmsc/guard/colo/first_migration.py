@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from vmsc.guard.colo.refusal import Refusal, refused
-from vmsc.inspect.binder import Binding, ram_form
-from vmsc.inspect.parameters import StreamAnswers
+from vmsc.inspect.binder import SectionBinder, ram_form
+from vmsc.inspect.parameters import StreamParameters
 from vmsc.inspect.pipe_reader import HOLD, Arrivals, entry_of, payload_in
 from vmsc.params.machine_file import MachineError
 from vmsc.runtime.codec import Buffer
@@ -51,7 +51,7 @@ class Ground:
     codecs and parameters of all of them by section id; in `state`, a reader goes on.
     """
 
-    binding: Binding
+    binding: SectionBinder
     state: State
     started: Mapping[int, Started]
     devices: tuple[Device, ...]
@@ -59,7 +59,7 @@ class Ground:
     form: RamFormat
     block: str | None
 
-    def fresh_binding(self) -> Binding:
+    def fresh_binding(self) -> SectionBinder:
         """The binding, to be used without a trace on this one."""
         own = self.binding
         return replace(
@@ -76,7 +76,7 @@ class Ground:
 class FirstMigration:
     """The primary's bytes up to its first checkpoint."""
 
-    def __init__(self, answers: StreamAnswers, hold: int = HOLD) -> None:
+    def __init__(self, answers: StreamParameters, hold: int = HOLD) -> None:
         self._arrivals = Arrivals(answers, hold=hold, room=ROOM)
         self._devices: list[Device] = []
         self._blocks: dict[str, int] = {}

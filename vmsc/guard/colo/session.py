@@ -33,7 +33,7 @@ from vmsc.guard.colo.protocol import (
     said,
 )
 from vmsc.guard.colo.refusal import Refusal
-from vmsc.inspect.parameters import StreamAnswers
+from vmsc.inspect.parameters import StreamParameters
 from vmsc.inspect.pipe_reader import HOLD
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
@@ -162,7 +162,7 @@ class Session:
 
     def __init__(
         self,
-        answers: StreamAnswers | None = None,
+        answers: StreamParameters | None = None,
         *,
         ground: Ground | None = None,
         limits: Limits = Limits(),
