@@ -51,7 +51,7 @@ def ram_parts(live: bytes, base: int) -> Iterator[tuple[str, range]]:
 def device_parts(state: bytes, base: int, talk: Recorded) -> Iterator[tuple[str, range]]:
     """Where heads (with footers and the end mark) and payloads lie."""
     pos = 0
-    for id_, name, instance, version in talk.ground.devices:
+    for id_, name, instance, version in talk.baseline.devices:
         head = b"\4" + id_.to_bytes(4, "big") + bytes([len(name)]) + name.encode()
         head += instance.to_bytes(4, "big") + version.to_bytes(4, "big")
         at = state.index(head, pos)
@@ -81,7 +81,7 @@ def outcome(talk: Recorded, wire: bytes) -> str:
     """What becomes of a request and a checkpoint, and of a primary that then only waits."""
     from vmsc.guard.colo.session import Ended, Outcome, Play, Session, ToSecondary
 
-    session = Session(ground=talk.ground)
+    session = Session(baseline=talk.baseline)
     actions = session.from_primary(wire)
     ended = [action for action in actions if isinstance(action, Ended)]
     sent = [action for action in actions if isinstance(action, Play | ToSecondary)]

@@ -52,7 +52,7 @@ def timed(talk: Recorded, wire: Sequence[bytes]) -> tuple[float, float]:
     """Milliseconds: of the last piece, wall clock; of all of them, CPU."""
     from vmsc.guard.colo.session import Session, ToSecondary
 
-    session, cpu = Session(ground=talk.ground), time.process_time()
+    session, cpu = Session(baseline=talk.baseline), time.process_time()
     for piece in wire[:-1]:
         session.from_primary(piece)
     start = time.perf_counter()
@@ -66,14 +66,14 @@ def replayed(talk: Recorded, wire: Sequence[bytes]) -> float:
     """Milliseconds to play the checkpoint over loopback to one who only reads, to its last byte."""
     from vmsc.guard.colo.session import Proven, Session
 
-    session = Session(ground=talk.ground)
+    session = Session(baseline=talk.baseline)
     actions = [action for piece in wire for action in session.from_primary(piece)]
     (checkpoint,) = (action.checkpoint for action in actions if isinstance(action, Proven))
     return asyncio.run(_played(checkpoint))
 
 
 async def _played(checkpoint: Checkpoint) -> float:
-    from vmsc.guard.connection import Line
+    from vmsc.guard.connection import Connection
 
     size, whole = sum(map(len, checkpoint.wire())), asyncio.Event()
 
@@ -89,7 +89,7 @@ async def _played(checkpoint: Checkpoint) -> float:
 
     async with await asyncio.start_server(read, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        line = Line(*await asyncio.open_connection("127.0.0.1", port), told, 60)
+        line = Connection(*await asyncio.open_connection("127.0.0.1", port), told, 60)
         line.start()
         start = time.perf_counter()
         line.play(checkpoint.wire())

@@ -22,9 +22,9 @@ from colo_talk import (
     SIZE,
     TALK,
     Page,
+    baseline,
     clock,
     devices,
-    ground,
     live,
     name,
     nic,
@@ -157,7 +157,7 @@ def test_a_deflated_page_goes_on_as_it_came_and_names_its_block_if_it_is_the_fir
 
 def test_a_checkpoint_stands_by_itself_whatever_came_before() -> None:
     for before in (TALK[0], TALK[2], TALK[4]):
-        session = Session(ground=ground())
+        session = Session(baseline=baseline())
         for one in (before, GOOD):
             session.from_primary(REQUEST)
             session.from_primary(one.wire)
@@ -181,7 +181,7 @@ def test_a_checkpoint_without_pages_changes_nothing_and_the_next_goes_on_from_be
 
 
 def test_a_page_of_the_block_before_is_refused_if_there_is_none() -> None:
-    session = Session(ground=replace(ground(), block=None))
+    session = Session(baseline=replace(baseline(), block=None))
     session.from_primary(REQUEST)
     (end,) = session.from_primary(TALK[0].wire)
     assert isinstance(end, Ended) and (end.outcome, end.code) == (Outcome.REFUSED, "no-block")
@@ -255,11 +255,11 @@ def test_another_device_is_refused_by_its_header_before_its_payload_is_waited_fo
 
 
 def test_a_refused_section_leaves_no_trace_in_what_the_first_migration_taught() -> None:
-    before = repr(ground().binding.codecs.keys()), dict(ground().binding.names)
+    before = repr(baseline().binding.codecs.keys()), dict(baseline().binding.names)
     for wire, _ in BAD_DEVICES.values():
         fed(begun(), [REQUEST + wire])
-    assert (repr(ground().binding.codecs.keys()), ground().binding.names) == before
-    assert tuple(name for _, name, _, _ in ground().devices) == DEVICES
+    assert (repr(baseline().binding.codecs.keys()), baseline().binding.names) == before
+    assert tuple(name for _, name, _, _ in baseline().devices) == DEVICES
 
 
 def with_live(data: bytes) -> bytes:
@@ -377,7 +377,7 @@ def test_what_the_primary_says_while_a_checkpoint_is_applied_ends_it_after_that(
 
 
 def test_every_checkpoint_of_the_talk_is_taken_and_sent_on_as_it_must_be() -> None:
-    session = Session(ground=ground())
+    session = Session(baseline=baseline())
     for number, one in enumerate(TALK, 1):
         session.from_primary(REQUEST)
         session.from_primary(one.wire)

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 from test_colo_hostile import BAD_DEVICES, BAD_LIVE, with_ram
 
-from vmsc.guard.colo.protocol import State
+from vmsc.guard.colo.protocol import ColoState
 from vmsc.guard.colo.session import Outcome, Side
 
 SIZES = st.one_of(st.just(1 << 20), st.integers(1, 5), st.integers(1, 3000))
@@ -81,7 +81,7 @@ class GuardedPair(RuleBasedStateMachine):
 
     @precondition(
         lambda self: (
-            trouble(self) and self.pair.primary is State.REPLIED and self.pair.primary_can_send
+            trouble(self) and self.pair.primary is ColoState.REPLIED and self.pair.primary_can_send
         )
     )
     @rule(wire=st.sampled_from(BAD))

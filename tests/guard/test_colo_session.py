@@ -23,7 +23,7 @@ from colo_talk import (
     TALK,
     Page,
     Sent,
-    ground,
+    baseline,
     page,
     word,
 )
@@ -36,10 +36,10 @@ from vmsc.guard.colo.session import (
     Applied,
     Committed,
     Ended,
-    Limits,
     Outcome,
     Play,
     Session,
+    SessionLimits,
     ToPrimary,
     ToSecondary,
 )
@@ -144,7 +144,7 @@ class TestRecorded:
         before, one = talk.checkpoints[:2]
         wire = REQUEST + one.wire
         for cut in places(one, part):
-            sides = Sides(Session(ground=talk.ground))
+            sides = Sides(Session(baseline=talk.baseline))
             sides.sends(REQUEST + before.wire)
             sides.sends(wire[:cut])
             assert sides.seen == seen_of([before]), cut
@@ -155,7 +155,7 @@ class TestRecorded:
             assert [(e.outcome, e.epoch) for e in sides.ends] == [(Outcome.PRIMARY_LOST, 1)], cut
 
     def test_cut_after_its_last_byte_the_secondary_gets_it(self, talk: Recorded) -> None:
-        session = Session(ground=talk.ground)
+        session = Session(baseline=talk.baseline)
         session.from_primary(REQUEST + talk.checkpoints[0].wire)
         assert session.primary_lost("closed", "the connection was cut") == ()
         (play,) = session.from_secondary(REPLY)
@@ -176,7 +176,7 @@ class TestRecorded:
             *(cuts(wire, seed, most) for seed in range(3) for most in (30, 3000, 70_000)),
         ]
         for pieces in ways:
-            sides = Sides(Session(ground=talk.ground))
+            sides = Sides(Session(baseline=talk.baseline))
             for piece in pieces:
                 sides.sends(piece)
             assert sides.seen == seen_of([one]) and sides.told == REPLY + RECEIVED + LOADED
@@ -257,7 +257,7 @@ def large() -> Iterator[bytes]:
 
 
 def test_taking_a_checkpoint_needs_little_more_than_its_size() -> None:
-    session = Session(ground=ground())
+    session = Session(baseline=baseline())
     tracemalloc.start()
     try:
         for data in large():
@@ -271,7 +271,7 @@ def test_taking_a_checkpoint_needs_little_more_than_its_size() -> None:
 
 @pytest.mark.parametrize("size", [1 << 30, 1 << 62])
 def test_a_size_that_is_only_said_costs_no_memory(size: int) -> None:
-    session = Session(ground=ground(), limits=Limits(checkpoint=1 << 63))
+    session = Session(baseline=baseline(), limits=SessionLimits(checkpoint=1 << 63))
     one = TALK[0]
     session.from_primary(REQUEST + SEND + one.live)
     tracemalloc.start()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from colo_recorded import recorded
-from colo_talk import REQUEST, SEND, SIZE, Sent, clock, ground, live, nic, ram_payload, uart, word
+from colo_talk import REQUEST, SEND, SIZE, Sent, baseline, clock, live, nic, ram_payload, uart, word
 from live import require_qemu, running
 from streams_at_hand import MACHINES, answers, library, opened, state
 
@@ -62,7 +62,7 @@ def sent(fifo: bytes = b"") -> Checkpoint:
     """The machine's checkpoint, the second uart with this FIFO."""
     state = (clock(1), uart(0, 1), uart(1, 7, fifo=fifo), nic([1]))
     found = Sent(live(ram_payload((), None)), b"".join(state) + b"\0")
-    session = Session(ground=ground())
+    session = Session(baseline=baseline())
     actions = session.from_primary(REQUEST) + session.from_primary(found.wire)
     return next(action.checkpoint for action in actions if isinstance(action, Proven))
 
@@ -74,7 +74,7 @@ FIFO, OTHER = (described(f"talk-uart/{name}", 1, 1) for name in ("fifo", "other"
 def test_a_version_that_the_secondary_loads_is_taken(
     tmp_path: Path, newest: int, oldest: int
 ) -> None:
-    dumped(tmp_path, uart=described("talk-uart", newest, oldest)).ground(ground())
+    dumped(tmp_path, uart=described("talk-uart", newest, oldest)).baseline(baseline())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_version_too_new_or_too_old_is_refused(
     tmp_path: Path, newest: int, oldest: int, words: str
 ) -> None:
     with pytest.raises(Refusal) as refusal:
-        dumped(tmp_path, uart=described("talk-uart", newest, oldest)).ground(ground())
+        dumped(tmp_path, uart=described("talk-uart", newest, oldest)).baseline(baseline())
     assert refusal.value.code == "expect-version"
     assert refusal.value.message == (
         f"section 'talk-uart' instance 0 has version 3, and the secondary loads {words}"
@@ -94,22 +94,22 @@ def test_a_version_too_new_or_too_old_is_refused(
 
 def test_a_device_behind_a_path_is_found_by_its_description(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match=r"section '0000:00:03.0/talk-nic' instance 0 has version 1"):
-        dumped(tmp_path, card=described("talk-nic", 3, 2)).ground(ground())
+        dumped(tmp_path, card=described("talk-nic", 3, 2)).baseline(baseline())
 
 
 def test_what_is_no_device_of_the_dump_is_not_held_against_it(tmp_path: Path) -> None:
     expected = dumped(tmp_path, other=described("another", 1, 1))
-    expected.ground(ground())
+    expected.baseline(baseline())
     expected.checkpoint(sent(b"ab"))
 
 
 def test_of_several_types_of_one_description_one_that_fits_is_enough(tmp_path: Path) -> None:
     old, new = described("talk-uart", 2, 1), described("talk-uart", 3, 3, FIFO)
     both = dumped(tmp_path, a=old, b=new)
-    both.ground(ground())
+    both.baseline(baseline())
     both.checkpoint(sent(b"ab"))
     with pytest.raises(Refusal, match=r"loads versions 1 to 2 or version 1$"):
-        dumped(tmp_path, a=old, b=described("talk-uart", 1, 1), c=old).ground(ground())
+        dumped(tmp_path, a=old, b=described("talk-uart", 1, 1), c=old).baseline(baseline())
 
 
 def test_a_subsection_that_the_secondary_loads_is_taken(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_one_name_twice_in_a_description_is_loaded_in_both_versions(tmp_path: Pa
 
 def test_the_guard_refuses_it_before_the_secondary_sees_a_byte(tmp_path: Path) -> None:
     expected = dumped(tmp_path, uart=described("talk-uart", 3, 2))
-    session = Session(ground=ground(), checks=Checks(expected.ground, expected.checkpoint))
+    session = Session(baseline=baseline(), checks=Checks(expected.baseline, expected.checkpoint))
     state = clock(1) + uart(0, 1) + uart(1, 7, fifo=b"a") + nic([1]) + b"\0"
     wire = REQUEST + SEND + live(ram_payload((), None)) + SIZE + word(len(state)) + state
     found = session.from_primary(wire)
@@ -252,7 +252,7 @@ def devices_of(found: Iterable[Entry]) -> tuple[list[tuple[int, str, int, int]],
 def hold(expected: Expected, found: Iterable[Entry]) -> int:
     """Hold these sections against a dump; how many devices of the dump are among them."""
     devices, kept = devices_of(found)
-    expected.ground(replace(ground(), devices=tuple(devices)))
+    expected.baseline(replace(baseline(), devices=tuple(devices)))
     known = 0
     for entry in kept:
         assert isinstance(entry.event, Section)
@@ -266,8 +266,8 @@ def hold(expected: Expected, found: Iterable[Entry]) -> int:
 @pytest.mark.live
 def test_nothing_of_a_recorded_connection_is_refused_by_its_own_qemu() -> None:
     talk, expected = recorded(), own_dump("-M", "pc")
-    expected.ground(talk.ground)
-    session = Session(ground=talk.ground, checks=Checks(expected.ground, expected.checkpoint))
+    expected.baseline(talk.baseline)
+    session = Session(baseline=talk.baseline, checks=Checks(expected.baseline, expected.checkpoint))
     found = session.from_primary(REQUEST + talk.checkpoints[0].wire)
     assert any(isinstance(action, Proven) for action in found)
     assert session.ended is None

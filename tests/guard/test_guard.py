@@ -27,7 +27,7 @@ from colo_talk import (
     REQUEST,
     TALK,
     Sent,
-    ground,
+    baseline,
     talk_library,
     uart,
 )
@@ -936,7 +936,7 @@ def test_a_stored_checkpoint_turns_back_into_what_the_secondary_was_sent() -> No
     for sent in (*TALK[:1], large(1 << 20, 1)):
         taken = checkpoint_of(sent)
         assert len(taken.live) > 2 or sent is ONE
-        data = b"".join(stored(taken, ground()))
+        data = b"".join(stored(taken, baseline()))
         known = open_parameters(data, talk_library())
         assert b"".join(write_stream(unframed(entries(data, talk_library(), known)))) == sent.played
 
@@ -944,21 +944,21 @@ def test_a_stored_checkpoint_turns_back_into_what_the_secondary_was_sent() -> No
 def test_a_clock_that_was_set_back_does_not_cost_the_newest(tmp_path: Path) -> None:
     for session in ("20300101T000000Z", "20200101T000000Z"):
         taken = checkpoint_of(ONE)
-        path = Store(tmp_path, 1, session).keep(taken, ground())
+        path = Store(tmp_path, 1, session).keep(taken, baseline())
         assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_kept_checkpoint_is_its_owners_alone(tmp_path: Path) -> None:
     former = os.umask(0o000)
     try:
-        path = Store(tmp_path / "keep", 1, "s").keep(checkpoint_of(ONE), ground())
+        path = Store(tmp_path / "keep", 1, "s").keep(checkpoint_of(ONE), baseline())
     finally:
         os.umask(former)
     assert [oct(p.stat().st_mode & 0o777) for p in (path.parent, path)] == ["0o700", "0o600"]
 
 
 def checkpoint_of(sent: Sent) -> Checkpoint:
-    session = Session(ground=ground())
+    session = Session(baseline=baseline())
     session.from_primary(REQUEST)
     found = [a for a in session.from_primary(sent.wire) if isinstance(a, Proven)]
     return found[0].checkpoint

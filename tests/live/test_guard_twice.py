@@ -13,9 +13,9 @@ from pairs import Link, Trouble, counted, counts_in, linked, pair
 from streams_at_hand import library, unframe
 
 from vmsc.guard.colo.checkpoint import message
-from vmsc.guard.colo.checkpoint_reader import Taking
+from vmsc.guard.colo.checkpoint_reader import ColoCheckpointReader
 from vmsc.guard.colo.first_migration import FirstMigration
-from vmsc.guard.colo.protocol import Mark
+from vmsc.guard.colo.protocol import ColoMark
 from vmsc.guard.store import stored
 from vmsc.inspect.file_reader import entries
 from vmsc.inspect.parameters import open_parameters
@@ -41,13 +41,13 @@ def last_stored(said: bytes) -> bytes:
     end = said.index(_REQUEST)
     first = FirstMigration(open_parameters(None, library()))
     assert b"".join(first.feed(said[:end])) == said[:end]
-    ground = first.ready()
-    taking, checkpoint = Taking(ground, 1 << 30), None
+    baseline = first.ready()
+    taking, checkpoint = ColoCheckpointReader(baseline, 1 << 30), None
     for event in taking.feed(said[end:]):
-        if event is Mark.DEVICES_ENDED:
+        if event is ColoMark.DEVICES_ENDED:
             checkpoint = taking.checkpoint
     assert checkpoint is not None
-    return b"".join(stored(checkpoint, ground))
+    return b"".join(stored(checkpoint, baseline))
 
 
 def play(link: Link, checkpoint: bytes) -> None:

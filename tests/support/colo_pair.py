@@ -19,11 +19,11 @@ from colo_talk import (
     REQUEST,
     SEND,
     TALK,
-    ground,
+    baseline,
     talk_library,
 )
 
-from vmsc.guard.colo.protocol import PRIMARY, Mark, State, after, heard, said
+from vmsc.guard.colo.protocol import PRIMARY, ColoMark, ColoState, after, heard, said
 from vmsc.guard.colo.session import Actions, Ended, Outcome, Play, Session, ToPrimary, ToSecondary
 from vmsc.inspect.parameters import open_parameters
 
@@ -66,8 +66,8 @@ class Pair:
         self.migrates = migrates
         self.first = FIRST if migrates else b""
         known = open_parameters(None, talk_library()) if migrates else None
-        self.session = Session(known, ground=None if migrates else ground())
-        self.primary = State.MIGRATING if migrates else State.RUNNING
+        self.session = Session(known, baseline=None if migrates else baseline())
+        self.primary = ColoState.MIGRATING if migrates else ColoState.RUNNING
         self.wedged = False  # the primary has misbehaved, and says nothing more
         self.requests = 0
         self.p_to_g, self.g_to_p, self.g_to_s, self.s_to_g = (Channel() for _ in range(4))
@@ -85,24 +85,24 @@ class Pair:
 
     @property
     def primary_can_send(self) -> bool:
-        states = (State.MIGRATING, State.RUNNING, State.REPLIED, State.SIZING)
-        more = self.primary is not State.RUNNING or self.requests < len(TALK)
+        states = (ColoState.MIGRATING, ColoState.RUNNING, ColoState.REPLIED, ColoState.SIZING)
+        more = self.primary is not ColoState.RUNNING or self.requests < len(TALK)
         return self.primary in states and not self.wedged and not self.p_to_g.cut and more
 
     def primary_sends(self) -> None:
         one = TALK[max(0, self.requests - 1)]
         match self.primary:
-            case State.MIGRATING:
-                self._sends(FIRST, Mark.MIGRATED)
-            case State.RUNNING:
+            case ColoState.MIGRATING:
+                self._sends(FIRST, ColoMark.MIGRATED)
+            case ColoState.RUNNING:
                 self.requests += 1
                 self._sends(REQUEST, said("checkpoint-request"))
-            case State.REPLIED:
-                self._sends(SEND + one.live, said("vmstate-send"), Mark.LIVE_ENDED)
+            case ColoState.REPLIED:
+                self._sends(SEND + one.live, said("vmstate-send"), ColoMark.LIVE_ENDED)
             case _:
-                self._sends(one.size + one.devices, said("vmstate-size"), Mark.DEVICES_ENDED)
+                self._sends(one.size + one.devices, said("vmstate-size"), ColoMark.DEVICES_ENDED)
 
-    def _sends(self, data: bytes, *events: Mark | str) -> None:
+    def _sends(self, data: bytes, *events: ColoMark | str) -> None:
         for event in events:
             self.primary = after(PRIMARY, self.primary, event)
         self.p_to_g.put(data)
@@ -243,7 +243,7 @@ class Pair:
             self.deliver_secondary(1 << 20)
             if self.secondary_can_say:
                 self.secondary_says()
-            if self.primary is not State.RUNNING and self.primary_can_send:
+            if self.primary is not ColoState.RUNNING and self.primary_can_send:
                 self.primary_sends()
             if self._moved() == before:
                 break

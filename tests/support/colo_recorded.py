@@ -11,7 +11,7 @@ from colo_talk import REQUEST, SEND, SIZE, Page, Sent, name, walk_ram
 from recordings import record
 from streams_at_hand import library
 
-from vmsc.guard.colo.first_migration import FirstMigration, Ground
+from vmsc.guard.colo.first_migration import Baseline, FirstMigration
 from vmsc.inspect.parameters import open_parameters
 
 __all__ = ["Recorded", "continues", "pages", "recorded", "whole_checkpoints"]
@@ -23,11 +23,11 @@ _RAM_END = 5 + 1  # a footer, and the end mark of the live sections
 
 @dataclass(frozen=True)
 class Recorded:
-    """`checkpoints` are those that are whole; `ground` is what vmsc learns of `first`."""
+    """`checkpoints` are those that are whole; `baseline` is what vmsc learns of `first`."""
 
     first: bytes
     checkpoints: tuple[Sent, ...]
-    ground: Ground
+    baseline: Baseline
 
 
 def _first(stream: bytes) -> int:
@@ -94,5 +94,5 @@ def recorded() -> Recorded:
     end = _first(stream)
     first = FirstMigration(open_parameters(None, library()))
     assert b"".join(first.feed(stream[:end])) == stream[:end]
-    ground = first.ready()
-    return Recorded(stream[:end], tuple(_checkpoints(stream, end)), ground)
+    baseline = first.ready()
+    return Recorded(stream[:end], tuple(_checkpoints(stream, end)), baseline)

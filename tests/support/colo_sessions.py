@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from colo_talk import LOADED, RECEIVED, REPLY, REQUEST, TALK, ground
+from colo_talk import LOADED, RECEIVED, REPLY, REQUEST, TALK, baseline
 
-from vmsc.guard.colo.session import Action, Applied, Limits, Session, ToPrimary, ToSecondary
+from vmsc.guard.colo.session import Action, Applied, Session, SessionLimits, ToPrimary, ToSecondary
 
 __all__ = ["applied", "begun", "cuts", "fed", "ways"]
 
@@ -22,7 +22,7 @@ def applied(session: Session) -> None:
 
 
 def begun(limit: int = 1 << 20) -> Session:
-    session = Session(ground=ground(), limits=Limits(checkpoint=limit))
+    session = Session(baseline=baseline(), limits=SessionLimits(checkpoint=limit))
     applied(session)
     return session
 

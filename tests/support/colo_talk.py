@@ -17,14 +17,46 @@ from pathlib import Path
 from records import array, body, device, field
 
 from vmsc.compiler.library import Library, open_library
-from vmsc.guard.colo.first_migration import FirstMigration, Ground
+from vmsc.guard.colo.first_migration import Baseline, FirstMigration
 from vmsc.inspect.parameters import open_parameters
 
 __all__ = [
-    "BLOCKS", "CONTINUE", "DEVICES", "EOS", "FIRST", "FULL_PAGE", "LOADED", "PAGE", "READY",
-    "RECEIVED", "REPLY", "REQUEST", "SEND", "SIZE", "TALK", "Page", "Sent", "checkpoint", "clock",
-    "devices", "first_migration", "ground", "live", "name", "nic", "page", "pages", "ram_payload",
-    "ram_section", "section", "talk_library", "talk_schemas", "uart", "walk", "walk_ram", "word",
+    "BLOCKS",
+    "CONTINUE",
+    "DEVICES",
+    "EOS",
+    "FIRST",
+    "FULL_PAGE",
+    "LOADED",
+    "PAGE",
+    "READY",
+    "RECEIVED",
+    "REPLY",
+    "REQUEST",
+    "SEND",
+    "SIZE",
+    "TALK",
+    "Page",
+    "Sent",
+    "baseline",
+    "checkpoint",
+    "clock",
+    "devices",
+    "first_migration",
+    "live",
+    "name",
+    "nic",
+    "page",
+    "pages",
+    "ram_payload",
+    "ram_section",
+    "section",
+    "talk_library",
+    "talk_schemas",
+    "uart",
+    "walk",
+    "walk_ram",
+    "word",
 ]  # fmt: skip
 
 PAGE = 1024
@@ -286,7 +318,7 @@ def talk_library() -> Library:
 
 
 @cache
-def ground() -> Ground:
+def baseline() -> Baseline:
     """What the first migration teaches."""
     first = FirstMigration(open_parameters(None, talk_library()))
     assert b"".join(first.feed(FIRST)) == FIRST

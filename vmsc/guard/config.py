@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vmsc.guard.colo.session import Checks, Limits
+from vmsc.guard.colo.session import Checks, SessionLimits
 from vmsc.guard.journal import Tell
 from vmsc.guard.store import Store
 from vmsc.inspect.parameters import StreamParameters
@@ -50,7 +50,7 @@ class Options:
     tell: Tell
     say: Callable[[str], None]
     timeout: float = 10.0
-    limits: Limits = field(default_factory=Limits)
+    limits: SessionLimits = field(default_factory=SessionLimits)
     checks: Checks = field(default_factory=Checks)
     qmp: Path | None = None
     primary_qmp: Path | None = None

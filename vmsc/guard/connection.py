@@ -1,4 +1,4 @@
-"""Line: one connection of the guard. What comes in goes to a queue, what goes out waits its turn.
+"""One connection of the guard. What comes in goes to a queue, what goes out waits its turn.
 
 Nothing here blocks the guard: sending is a task of its own, and a line that is full stops the
 reading of the other. A peer that vanishes without a word is noticed by the kernel's keepalive.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from vmsc.guard.config import Waits
 from vmsc.runtime.codec import Buffer
 
-__all__ = ["PIECE", "Line"]
+__all__ = ["PIECE", "Connection"]
 
 PIECE = 1 << 18  # bytes that are read at once
 _PART = 1 << 16  # bytes that are sent at once: `moved` is to show that a long piece goes out
@@ -31,7 +31,7 @@ class _Out:
     passed: int = 0
 
 
-class Line:
+class Connection:
     """`told` gets each piece of input, and at last None and why. `moved` and `heard` are when bytes
     last went out and came in, by the loop's clock; `received` counts the latter. `flush`: seconds
     that its last bytes have.
@@ -66,7 +66,7 @@ class Line:
         """Whether what is to be sent stops the reading of the other side."""
         return not self._room.is_set()
 
-    def start(self, after: Line | None = None, first: bytes = b"") -> None:
+    def start(self, after: Connection | None = None, first: bytes = b"") -> None:
         """Begin; `first` came already. Nothing is read while `after`, where it goes, is full."""
         self._tasks = [
             asyncio.create_task(self._read(after, first)),
@@ -100,7 +100,7 @@ class Line:
         except (OSError, TimeoutError):
             self._writer.transport.abort()
 
-    async def _read(self, after: Line | None, first: bytes) -> None:
+    async def _read(self, after: Connection | None, first: bytes) -> None:
         data, why = first, "it closed the connection"
         try:
             while data or (data := await self._reader.read(PIECE)):

@@ -13,11 +13,11 @@ from typing import Any, assert_never
 
 from vmsc.guard.colo import session as s
 from vmsc.guard.colo.checkpoint import Checkpoint
-from vmsc.guard.colo.first_migration import Ground
+from vmsc.guard.colo.first_migration import Baseline
 from vmsc.guard.colo.orders import GOOD
 from vmsc.guard.colo.timeouts import Late, Pace, due
 from vmsc.guard.config import Options
-from vmsc.guard.connection import PIECE, Line
+from vmsc.guard.connection import PIECE, Connection
 from vmsc.guard.inbox import Closed, Exit, Heard, Input, Inputs, Second, Stop
 from vmsc.guard.qmp import Monitor
 from vmsc.guard.shutdown import Hands, conclude, log_size
@@ -45,11 +45,11 @@ class _Guard:
         self._options = options
         self._loop = asyncio.get_running_loop()
         self._inputs = Inputs()
-        self._lines: dict[s.Side, Line] = {}
+        self._connections: dict[s.Side, Connection] = {}
         self._session: s.Session | None = None
         self._monitor: Monitor | None = None
         self._server: asyncio.Server | None = None
-        self._ground: Ground | None = None
+        self._baseline: Baseline | None = None
         self._joining: asyncio.Task[None] | None = None
         self._storing: asyncio.Task[None] | None = None
         self._stopping = False
@@ -89,9 +89,13 @@ class _Guard:
             # Where an operator would be waited for, this one has said already what he wants.
             self._inputs.put(Stop())
         hands = Hands(
-            options, self._lines.get(s.Side.PRIMARY), self._monitor, self._inputs, self._logged
+            options,
+            self._connections.get(s.Side.PRIMARY),
+            self._monitor,
+            self._inputs,
+            self._logged,
         )
-        return await conclude(self._session.ended, self._ground is not None, hands)
+        return await conclude(self._session.ended, self._baseline is not None, hands)
 
     async def close(self) -> None:
         if self._server is not None:
@@ -99,7 +103,7 @@ class _Guard:
         if self._joining is not None:
             self._joining.cancel()
             await asyncio.wait((self._joining,))
-        await asyncio.gather(*(line.close() for line in self._lines.values()))
+        await asyncio.gather(*(line.close() for line in self._connections.values()))
         if self._storing is not None:
             await asyncio.wait((self._storing,))
         if self._monitor is not None:
@@ -123,11 +127,11 @@ class _Guard:
 
         return told
 
-    def _line(
+    def _connection(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, side: s.Side
-    ) -> Line:
+    ) -> Connection:
         options = self._options
-        return Line(reader, writer, self._hears(side), options.timeout, options.waits.flush)
+        return Connection(reader, writer, self._hears(side), options.timeout, options.waits.flush)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A connection: the primary, if it is the first and begins as a migration does."""
@@ -151,12 +155,12 @@ class _Guard:
         options = self._options
         self._session = s.Session(options.answers, limits=options.limits, checks=options.checks)
         self._since, self._side = self._loop.time(), s.Side.PRIMARY
-        primary = self._line(reader, writer, s.Side.PRIMARY)
-        self._lines[s.Side.PRIMARY] = primary
+        primary = self._connection(reader, writer, s.Side.PRIMARY)
+        self._connections[s.Side.PRIMARY] = primary
         options.tell("primary", peer=peer)
         self._joining = asyncio.create_task(self._join(primary, start))
 
-    async def _join(self, primary: Line, start: bytes) -> None:
+    async def _join(self, primary: Connection, start: bytes) -> None:
         """Connect to the secondary, and begin to read both."""
         options = self._options
         try:
@@ -167,8 +171,8 @@ class _Guard:
             why = f"it cannot be reached at {host}:{port}: {fault or 'no answer in time'}"
             self._inputs.put(Closed(s.Side.SECONDARY, why))
             return
-        secondary = self._line(*ends, s.Side.SECONDARY)
-        self._lines[s.Side.SECONDARY] = secondary
+        secondary = self._connection(*ends, s.Side.SECONDARY)
+        self._connections[s.Side.SECONDARY] = secondary
         secondary.start()
         primary.start(after=secondary, first=start)
 
@@ -187,9 +191,9 @@ class _Guard:
 
     def _due(self) -> Late | None:
         """Who is late when, if nothing comes; notes when another side has to say something."""
-        if self._session is None or len(self._lines) < len(s.Side):
+        if self._session is None or len(self._connections) < len(s.Side):
             return None
-        primary, secondary = self._lines[s.Side.PRIMARY], self._lines[s.Side.SECONDARY]
+        primary, secondary = self._connections[s.Side.PRIMARY], self._connections[s.Side.SECONDARY]
         side = self._session.waits_for
         if side is s.Side.PRIMARY and secondary.full:
             side = s.Side.SECONDARY  # for whose sake the primary is not read
@@ -254,18 +258,20 @@ class _Guard:
         tell, now = self._options.tell, self._loop.time()
         match action:
             case s.ToPrimary(data=data):
-                self._lines[s.Side.PRIMARY].send(data)
+                self._connections[s.Side.PRIMARY].send(data)
             case s.ToSecondary(data=data):
-                self._lines[s.Side.SECONDARY].send(data)
+                self._connections[s.Side.SECONDARY].send(data)
             case s.Play(checkpoint=checkpoint):
                 self._played, self._logged = now, log_size(self._options.log)
-                self._lines[s.Side.SECONDARY].play(checkpoint.wire())
-            case s.Protected(ground=ground):
-                self._ground = ground
+                self._connections[s.Side.SECONDARY].play(checkpoint.wire())
+            case s.Protected(baseline=baseline):
+                self._baseline = baseline
                 for given in self._options.answers.untaken():
                     self._options.say(f"no section has a use for --param {given}")
-                machine, devices = ground.binding.machine, len(ground.devices)
-                tell("protected", machine=machine, devices=devices, ram=sum(ground.blocks.values()))
+                machine, devices = baseline.binding.machine, len(baseline.devices)
+                tell(
+                    "protected", machine=machine, devices=devices, ram=sum(baseline.blocks.values())
+                )
             case s.Requested(epoch=epoch):
                 self._pace.asked(now)
                 tell("requested", epoch=epoch)
@@ -285,8 +291,8 @@ class _Guard:
                 assert_never(action)
 
     def _keep(self, checkpoint: Checkpoint) -> None:
-        store, ground, tell = self._options.store, self._ground, self._options.tell
-        if store is None or ground is None:
+        store, baseline, tell = self._options.store, self._baseline, self._options.tell
+        if store is None or baseline is None:
             return
         if self._storing is not None and not self._storing.done():
             why = "the one before it is not on the disk yet"
@@ -295,7 +301,7 @@ class _Guard:
 
         async def keep() -> None:
             try:
-                path = await asyncio.to_thread(store.keep, checkpoint, ground)
+                path = await asyncio.to_thread(store.keep, checkpoint, baseline)
             except OSError as fault:
                 tell("not-kept", epoch=checkpoint.epoch, why=fault.strerror or str(fault))
             except CodecError as fault:

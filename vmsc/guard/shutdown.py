@@ -14,7 +14,7 @@ from typing import assert_never
 from vmsc.guard.colo.orders import GOOD, WRONG, Order, Reach, by_hand, orders, report, status
 from vmsc.guard.colo.session import Ended, Outcome, Side
 from vmsc.guard.config import Options
-from vmsc.guard.connection import Line
+from vmsc.guard.connection import Connection
 from vmsc.guard.inbox import Closed, Exit, Inputs, Stop
 from vmsc.guard.qmp import Monitor, MonitorError
 
@@ -30,7 +30,7 @@ class Hands:
     """
 
     options: Options
-    primary: Line | None
+    primary: Connection | None
     monitor: Monitor | None
     inputs: Inputs
     logged: int

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vmsc.files import write_pieces
 from vmsc.guard.colo.checkpoint import Checkpoint, Taken
-from vmsc.guard.colo.first_migration import RAM, Ground
+from vmsc.guard.colo.first_migration import RAM, Baseline
 from vmsc.inspect.entry import Entry
 from vmsc.inspect.framed_writer import Long, framed
 from vmsc.inspect.pipe_reader import payload_in
@@ -40,12 +40,12 @@ class Store:
         for left in folder.glob(f".{_PATTERN}.*"):
             left.unlink(missing_ok=True)
 
-    def keep(self, checkpoint: Checkpoint, ground: Ground) -> Path:
+    def keep(self, checkpoint: Checkpoint, baseline: Baseline) -> Path:
         """Write the checkpoint, and forget those that are one too many. Raises OSError and
         EncodeError.
         """
         path = self._folder / f"checkpoint-{self._session}-{checkpoint.epoch:08}.vmsf"
-        write_pieces(path, stored(checkpoint, ground), durable=True, private=True)
+        write_pieces(path, stored(checkpoint, baseline), durable=True, private=True)
         # A clock that was set back makes this one's name no later than those before it.
         others = sorted(other for other in self._folder.glob(_PATTERN) if other != path)
         for old in others[: len(others) + 1 - self._last]:
@@ -53,14 +53,14 @@ class Store:
         return path
 
 
-def stored(checkpoint: Checkpoint, ground: Ground) -> Iterator[Buffer]:
+def stored(checkpoint: Checkpoint, baseline: Baseline) -> Iterator[Buffer]:
     """The checkpoint in the framed format, piece by piece; it stands by itself."""
-    form = ground.form
+    form = baseline.form
     settings = (
         Setting(RAM, "page_size", form.page_size),
         Setting(RAM, "ignore_shared", int(form.ignore_shared)),
     )
-    context = Context(tuple(ground.started.values()), settings)
+    context = Context(tuple(baseline.started.values()), settings)
     return framed(tuple(_entries(checkpoint)), checkpoint.epoch, context)
 
 

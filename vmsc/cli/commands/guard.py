@@ -167,7 +167,7 @@ def _say(text: str) -> None:
 
 def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
     """The guard's options, and what ends the serving of metrics."""
-    from vmsc.guard.colo.session import Limits
+    from vmsc.guard.colo.session import SessionLimits
     from vmsc.guard.config import Options
     from vmsc.guard.journal import json_lines
     from vmsc.guard.metrics import Metrics
@@ -197,7 +197,7 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
         tell=tell,
         say=_say,
         timeout=given["timeout"],
-        limits=Limits(given["max_checkpoint"], given["hold"]),
+        limits=SessionLimits(given["max_checkpoint"], given["hold"]),
         checks=_checks(given["expect"]),
         qmp=given["qmp"],
         primary_qmp=given["primary_qmp"],
@@ -223,4 +223,4 @@ def _checks(expect: Path | None) -> Checks:
         expected = load_expected(expect)
     except DumpError as fault:
         stop(f"error: {fault}", USAGE)
-    return Checks(expected.ground, expected.checkpoint)
+    return Checks(expected.baseline, expected.checkpoint)

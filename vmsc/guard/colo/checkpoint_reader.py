@@ -1,4 +1,4 @@
-"""Taking: the primary's bytes, checkpoint after checkpoint -> events, and whole proven checkpoints.
+"""The primary's bytes, checkpoint after checkpoint -> events, and whole proven checkpoints.
 
 Laws. A checkpoint is handed out when its last byte is here and everything in it is proven, or not
 at all. Its size has a limit that is compared before bytes are waited for. Cutting the input makes
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from vmsc.guard.colo.checkpoint import Checkpoint, Taken
-from vmsc.guard.colo.first_migration import RAM, Device, Ground
-from vmsc.guard.colo.protocol import Event, Mark, heard
+from vmsc.guard.colo.first_migration import RAM, Baseline, Device
+from vmsc.guard.colo.protocol import ColoEvent, ColoMark, heard
 from vmsc.guard.colo.ram_proof import named_first, prove_pages
 from vmsc.guard.colo.refusal import Refusal, refused
 from vmsc.inspect.pipe_reader import entry_of, payload_in
@@ -24,7 +24,7 @@ from vmsc.stream.events import Eof, Message, Pages, Section, SectionKind
 from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Phase, SectionHeader
 
-__all__ = ["Taking"]
+__all__ = ["ColoCheckpointReader"]
 
 
 @dataclass
@@ -47,26 +47,26 @@ class _Making:
         return self.size - self.device_size + max(self.device_size, self.announced or 0)
 
 
-class Taking:
+class ColoCheckpointReader:
     """Reads on where the first migration ended. `limit`: the bytes of one checkpoint.
 
     `checkpoint` is the last whole one.
     """
 
-    def __init__(self, ground: Ground, limit: int) -> None:
+    def __init__(self, baseline: Baseline, limit: int) -> None:
         self.checkpoint: Checkpoint | None = None
-        self._ground = ground
-        self._binding = ground.fresh_binding()
-        self._reader = StreamReader(self._measure, ground.state)
+        self._baseline = baseline
+        self._binding = baseline.fresh_binding()
+        self._reader = StreamReader(self._measure, baseline.state)
         self._limit = limit
-        self._making = _Making(0, ground.block)
+        self._making = _Making(0, baseline.block)
 
     @property
     def size(self) -> int:
         """Bytes that are here of what is not whole yet."""
         return self._making.size + self._reader.held
 
-    def feed(self, data: Buffer) -> Iterator[Event]:
+    def feed(self, data: Buffer) -> Iterator[ColoEvent]:
         """The protocol's events in these bytes, each to be answered before the next is asked for.
 
         At `Mark.DEVICES_ENDED`, `checkpoint` is a new one. Raises Refusal.
@@ -110,7 +110,7 @@ class Taking:
             raise _refuse("bad-kind", header.offset, found)
         return self._binding.measure(header, buf, pos, final)
 
-    def _take(self, piece: Piece) -> Event | None:
+    def _take(self, piece: Piece) -> ColoEvent | None:
         event = piece.event
         match event:
             case Message(name="vmstate-send"):
@@ -125,10 +125,10 @@ class Taking:
                 self._device_piece(self._decoded(piece))
             case Eof(inside=False):
                 self._live_ended(piece)
-                return Mark.LIVE_ENDED
+                return ColoMark.LIVE_ENDED
             case Eof():
                 self._devices_ended(piece)
-                return Mark.DEVICES_ENDED
+                return ColoMark.DEVICES_ENDED
             case _:
                 what = type(event).__name__.lower()
                 raise _refuse("no-section", event.offset, f"a section expected, found a {what}")
@@ -148,16 +148,16 @@ class Taking:
 
     def _ram(self, event: Section | Pages, piece: Piece) -> Piece:
         """Prove a piece of RAM. The first page of all names its block in what is kept."""
-        making, ground = self._making, self._ground
+        making, baseline = self._making, self._baseline
         payload = payload_in(piece)
         first = event.id not in making.begun
         before = event.payload - event.offset if first else 0
         start = event.start if isinstance(event, Section) else event.offset
         block = making.block
-        making.block = prove_pages(payload, ground.form, ground.blocks, block, start + before)
+        making.block = prove_pages(payload, baseline.form, baseline.blocks, block, start + before)
         if not first:
             return piece
-        named = named_first(payload, ground.form, block)
+        named = named_first(payload, baseline.form, block)
         if named is None:
             return piece
         view = memoryview(piece.data)
@@ -172,7 +172,7 @@ class Taking:
 
     def _live_ended(self, piece: Piece) -> None:
         making = self._making
-        ids = (s.id for s in self._ground.started.values() if s.name == RAM)
+        ids = (s.id for s in self._baseline.started.values() if s.name == RAM)
         if not making.ended.issuperset(ids):
             raise _refuse("missing", piece.event.offset, "section 'ram' expected, found the end")
         making.live.append(Taken(piece))
@@ -193,7 +193,7 @@ class Taking:
 
     def _expect(self, offset: int, found: Device | None) -> None:
         """Hold a device, or the end, against its place in the first migration."""
-        devices, at = self._ground.devices, len(self._making.devices)
+        devices, at = self._baseline.devices, len(self._making.devices)
         expected = devices[at] if at < len(devices) else None
         if found != expected:
             raise _refuse(

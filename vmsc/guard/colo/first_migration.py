@@ -1,4 +1,4 @@
-"""Ground: the first migration, passed through and read along -> what checkpoints are held against.
+"""The first migration, passed through and read along -> what checkpoints are held against.
 
 Laws. No byte is passed on that was not read, as part of a section or of what stands between them;
 so none of a checkpoint is taken for one of the first migration. What is not a migration into COLO,
@@ -31,7 +31,7 @@ from vmsc.stream.ram import BlockList, Flag, RamFormat, read_item
 from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Phase, State
 
-__all__ = ["RAM", "ROOM", "Device", "FirstMigration", "Ground"]
+__all__ = ["RAM", "ROOM", "Baseline", "Device", "FirstMigration"]
 
 RAM = "ram"
 # Bytes of RAM that are looked at together: what waits to be looked at is in memory twice.
@@ -43,7 +43,7 @@ Device = tuple[int, str, int, int]
 
 
 @dataclass(frozen=True)
-class Ground:
+class Baseline:
     """What the first migration taught.
 
     `devices` are its FULL sections in order, `started` what may have live sections, `blocks` the
@@ -123,7 +123,7 @@ class FirstMigration:
             return reader.held > 0 and reader.state.phase is Phase.MESSAGES
         return reader.waiting[0] != StreamMark.DESCRIPTION
 
-    def ready(self) -> Ground:
+    def ready(self) -> Baseline:
         """The secondary has loaded it. Raises Refusal if it was not seen to its end."""
         for _ in self.settle():
             pass
@@ -134,9 +134,9 @@ class FirstMigration:
                 f"the secondary is ready, but the first migration was read to byte"
                 f" {self._fed - reader.held} only: its schemas or parameters may be wrong",
             )
-        return self._ground(reader)
+        return self._baseline(reader)
 
-    def _ground(self, reader: StreamReader) -> Ground:
+    def _baseline(self, reader: StreamReader) -> Baseline:
         left = reader.waiting
         assert not left
         binding, state = self._arrivals.binding, reader.state
@@ -146,7 +146,7 @@ class FirstMigration:
             raise Refusal("no-ram", "a first migration with RAM expected, found none")
         form = ram_form((binding.codecs[ram])[1])
         devices = tuple(self._devices)
-        return Ground(binding, state, started, devices, self._blocks, form, binding.block)
+        return Baseline(binding, state, started, devices, self._blocks, form, binding.block)
 
     def _learn(self, piece: Piece) -> None:
         event = piece.event

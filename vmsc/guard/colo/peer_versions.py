@@ -18,7 +18,7 @@ from typing import Any
 
 from vmsc import VmscError
 from vmsc.guard.colo.checkpoint import Checkpoint
-from vmsc.guard.colo.first_migration import Ground
+from vmsc.guard.colo.first_migration import Baseline
 from vmsc.guard.colo.refusal import Refusal
 from vmsc.inspect.entry import Entry
 from vmsc.runtime.codec import Buffer
@@ -58,9 +58,9 @@ class Expected:
 
     devices: Mapping[str, Sequence[_Device]]
 
-    def ground(self, ground: Ground) -> None:
+    def baseline(self, baseline: Baseline) -> None:
         """Hold the versions of a first migration's devices against it. Raises Refusal."""
-        for _, name, instance, version in ground.devices:
+        for _, name, instance, version in baseline.devices:
             known = self._of(name)
             if known and not any(_within(version, device.versions) for device in known):
                 loaded = " or ".join(dict.fromkeys(_words(device.versions) for device in known))

@@ -19,12 +19,20 @@ from vmsc import VmscError
 from vmsc.stream.events import MESSAGES
 
 __all__ = [
-    "PRIMARY", "SECONDARY", "Event", "Mark", "ProtocolError", "State", "Table", "after", "heard",
+    "PRIMARY",
+    "SECONDARY",
+    "ColoEvent",
+    "ColoMark",
+    "ColoState",
+    "ProtocolError",
+    "Table",
+    "after",
+    "heard",
     "said",
 ]  # fmt: skip
 
 
-class State(Enum):
+class ColoState(Enum):
     """Where a side is. A table names the states of its own side; both sides share the words."""
 
     MIGRATING = "in the first migration"
@@ -40,7 +48,7 @@ class State(Enum):
     LOST = "lost"
 
 
-class Mark(Enum):
+class ColoMark(Enum):
     """What is no message: the ends of what the stream holds, and of the connection."""
 
     MIGRATED = "the end of the first migration"
@@ -49,18 +57,18 @@ class Mark(Enum):
     CLOSED = "the end of the connection"
 
 
-Event = Mark | str
+ColoEvent = ColoMark | str
 """A mark, or a message that is `heard` or `said`."""
 
-Table = Mapping[tuple[State, Event], State]
+Table = Mapping[tuple[ColoState, ColoEvent], ColoState]
 
 
-def heard(message: str) -> Event:
+def heard(message: str) -> ColoEvent:
     """The other side's message of this name."""
     return "<" + message
 
 
-def said(message: str) -> Event:
+def said(message: str) -> ColoEvent:
     """This side's own message of this name."""
     return ">" + message
 
@@ -68,17 +76,17 @@ def said(message: str) -> Event:
 _TO_SECONDARY = ("checkpoint-request", "vmstate-send", "vmstate-size")
 
 # The protocol's one way round. A message is said by one side and heard by the other.
-_ROUND: tuple[tuple[State, Mark | str, State], ...] = (
-    (State.MIGRATING, Mark.MIGRATED, State.LOADING),
-    (State.LOADING, "checkpoint-ready", State.RUNNING),
-    (State.RUNNING, "checkpoint-request", State.REQUESTED),
-    (State.REQUESTED, "checkpoint-reply", State.REPLIED),
-    (State.REPLIED, "vmstate-send", State.LIVE),
-    (State.LIVE, Mark.LIVE_ENDED, State.SIZING),
-    (State.SIZING, "vmstate-size", State.DEVICES),
-    (State.DEVICES, Mark.DEVICES_ENDED, State.WHOLE),
-    (State.WHOLE, "vmstate-received", State.RECEIVED),
-    (State.RECEIVED, "vmstate-loaded", State.RUNNING),
+_ROUND: tuple[tuple[ColoState, ColoMark | str, ColoState], ...] = (
+    (ColoState.MIGRATING, ColoMark.MIGRATED, ColoState.LOADING),
+    (ColoState.LOADING, "checkpoint-ready", ColoState.RUNNING),
+    (ColoState.RUNNING, "checkpoint-request", ColoState.REQUESTED),
+    (ColoState.REQUESTED, "checkpoint-reply", ColoState.REPLIED),
+    (ColoState.REPLIED, "vmstate-send", ColoState.LIVE),
+    (ColoState.LIVE, ColoMark.LIVE_ENDED, ColoState.SIZING),
+    (ColoState.SIZING, "vmstate-size", ColoState.DEVICES),
+    (ColoState.DEVICES, ColoMark.DEVICES_ENDED, ColoState.WHOLE),
+    (ColoState.WHOLE, "vmstate-received", ColoState.RECEIVED),
+    (ColoState.RECEIVED, "vmstate-loaded", ColoState.RUNNING),
 )
 
 
@@ -96,19 +104,19 @@ class ProtocolError(VmscError):
 
 
 def _table(primary: bool) -> Table:
-    found: dict[tuple[State, Event], State] = {}
+    found: dict[tuple[ColoState, ColoEvent], ColoState] = {}
     for state, what, next_ in _ROUND:
         match what:
-            case Mark():
+            case ColoMark():
                 found[state, what] = next_
             case str():
                 own = (what in _TO_SECONDARY) is primary
                 found[state, said(what) if own else heard(what)] = next_
             case _:
                 assert_never(what)
-    for state in State:
-        if state is not State.LOST:
-            found[state, Mark.CLOSED] = State.LOST
+    for state in ColoState:
+        if state is not ColoState.LOST:
+            found[state, ColoMark.CLOSED] = ColoState.LOST
     return found
 
 
@@ -116,7 +124,7 @@ PRIMARY = _table(primary=True)
 SECONDARY = _table(primary=False)
 
 
-def after(table: Table, state: State, event: Event) -> State:
+def after(table: Table, state: ColoState, event: ColoEvent) -> ColoState:
     """The state after this event. Raises ProtocolError."""
     next_ = table.get((state, event))
     if next_ is None:
@@ -124,9 +132,9 @@ def after(table: Table, state: State, event: Event) -> State:
     return next_
 
 
-def _error(table: Table, state: State, event: Event) -> ProtocolError:
-    expected = tuple(_words(e) for at, e in table if at is state and e is not Mark.CLOSED)
-    if state is State.LOST:
+def _error(table: Table, state: ColoState, event: ColoEvent) -> ProtocolError:
+    expected = tuple(_words(e) for at, e in table if at is state and e is not ColoMark.CLOSED)
+    if state is ColoState.LOST:
         return ProtocolError("after-the-end", f"{_words(event)} after the end", expected)
     known = {e for _, e in table}
     if isinstance(event, str) and event[1:] not in MESSAGES:
@@ -136,5 +144,5 @@ def _error(table: Table, state: State, event: Event) -> ProtocolError:
     return ProtocolError(code, f"{wanted} expected {state.value}, found {_words(event)}", expected)
 
 
-def _words(event: Event) -> str:
-    return event.value if isinstance(event, Mark) else event[1:]
+def _words(event: ColoEvent) -> str:
+    return event.value if isinstance(event, ColoMark) else event[1:]

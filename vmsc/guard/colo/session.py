@@ -19,15 +19,15 @@ from enum import Enum
 from typing import assert_never
 
 from vmsc.guard.colo.checkpoint import Checkpoint, message
-from vmsc.guard.colo.checkpoint_reader import Taking
-from vmsc.guard.colo.first_migration import FirstMigration, Ground
+from vmsc.guard.colo.checkpoint_reader import ColoCheckpointReader
+from vmsc.guard.colo.first_migration import Baseline, FirstMigration
 from vmsc.guard.colo.protocol import (
     PRIMARY,
     SECONDARY,
-    Event,
-    Mark,
+    ColoEvent,
+    ColoMark,
+    ColoState,
     ProtocolError,
-    State,
     after,
     heard,
     said,
@@ -41,8 +41,22 @@ from vmsc.stream.events import Message
 from vmsc.stream.return_path import AnswerReader, Return
 
 __all__ = [
-    "Action", "Actions", "Applied", "Checks", "Committed", "Ended", "Limits", "Outcome", "Play",
-    "Protected", "Proven", "Requested", "Session", "Side", "ToPrimary", "ToSecondary",
+    "Action",
+    "Actions",
+    "Applied",
+    "Checks",
+    "Committed",
+    "Ended",
+    "Outcome",
+    "Play",
+    "Protected",
+    "Proven",
+    "Requested",
+    "Session",
+    "SessionLimits",
+    "Side",
+    "ToPrimary",
+    "ToSecondary",
 ]  # fmt: skip
 
 
@@ -83,7 +97,7 @@ class Play:
 class Protected:
     """The first migration is loaded: from now on there are checkpoints."""
 
-    ground: Ground
+    baseline: Baseline
 
 
 @dataclass(frozen=True)
@@ -131,7 +145,7 @@ Actions = tuple[Action, ...]
 
 
 @dataclass(frozen=True)
-class Limits:
+class SessionLimits:
     """Bytes: of one checkpoint, and of what is held until parameters are known."""
 
     checkpoint: int = 1 << 30
@@ -142,46 +156,46 @@ class Limits:
 class Checks:
     """What more is held against a first migration and each checkpoint. They raise Refusal."""
 
-    ground: Callable[[Ground], None] = lambda _: None
+    baseline: Callable[[Baseline], None] = lambda _: None
     checkpoint: Callable[[Checkpoint], None] = lambda _: None
 
 
 _STOPPED = (Outcome.STOPPED, "stopped", "ended as it was asked to")
 
 # What is done when a checkpoint is played, in the protocol's words.
-_PLAYED: tuple[Event, ...] = (
-    said("vmstate-send"), Mark.LIVE_ENDED, said("vmstate-size"), Mark.DEVICES_ENDED,
+_PLAYED: tuple[ColoEvent, ...] = (
+    said("vmstate-send"), ColoMark.LIVE_ENDED, said("vmstate-size"), ColoMark.DEVICES_ENDED,
 )  # fmt: skip
 
 
 class Session:
     """What its methods are told of gives actions, to be carried out in order.
 
-    `ground`: the session begins between checkpoints, after the first migration that gave it.
+    `baseline`: the session begins between checkpoints, after the first migration that gave it.
     """
 
     def __init__(
         self,
         answers: StreamParameters | None = None,
         *,
-        ground: Ground | None = None,
-        limits: Limits = Limits(),
+        baseline: Baseline | None = None,
+        limits: SessionLimits = SessionLimits(),
         checks: Checks = Checks(),
     ) -> None:
-        assert (answers is None) != (ground is None)
+        assert (answers is None) != (baseline is None)
         self.limits, self._checks = limits, checks
-        self.toward_primary = self.toward_secondary = State.MIGRATING
+        self.toward_primary = self.toward_secondary = ColoState.MIGRATING
         self.epoch: int | None = None  # that the secondary is at
         self.ended: Ended | None = None
         self._first = FirstMigration(answers, limits.hold) if answers is not None else None
-        self._taking: Taking | None = None
+        self._taking: ColoCheckpointReader | None = None
         self._playing: Checkpoint | None = None
         # An end that waits for what is played.
         self._pending: tuple[Outcome, str, str] | None = None
         self._stopping = False
         self._answers = AnswerReader()
-        if ground is not None:
-            self._protect(ground)
+        if baseline is not None:
+            self._protect(baseline)
 
     # --- where it is ------------------------------------------------------------------------------
 
@@ -193,7 +207,7 @@ class Session:
     @property
     def applying(self) -> bool:
         """Whether the secondary has a checkpoint in part, or loads it."""
-        return self._playing is not None and self.toward_secondary is not State.REQUESTED
+        return self._playing is not None and self.toward_secondary is not ColoState.REQUESTED
 
     @property
     def waits_for(self) -> Side | None:
@@ -202,7 +216,7 @@ class Session:
             return Side.SECONDARY
         if self._first is not None:
             return Side.SECONDARY if self._first.whole else Side.PRIMARY
-        return None if self.toward_primary is State.RUNNING else Side.PRIMARY
+        return None if self.toward_primary is ColoState.RUNNING else Side.PRIMARY
 
     @property
     def size(self) -> int:
@@ -305,17 +319,17 @@ class Session:
         else:
             yield from self._end(Outcome.SECONDARY_LOST, code, text, self.epoch)
 
-    def _protect(self, ground: Ground) -> None:
-        self._taking, self._first = Taking(ground, self.limits.checkpoint), None
-        self.toward_primary = self.toward_secondary = State.RUNNING
+    def _protect(self, baseline: Baseline) -> None:
+        self._taking, self._first = ColoCheckpointReader(baseline, self.limits.checkpoint), None
+        self.toward_primary = self.toward_secondary = ColoState.RUNNING
         self.epoch = 0
 
-    def _primary_did(self, event: Event) -> Iterator[Action]:
+    def _primary_did(self, event: ColoEvent) -> Iterator[Action]:
         if event == heard("checkpoint-request"):
             yield self._to_primary("checkpoint-reply")
             assert self.epoch is not None
             yield Requested(self.epoch + 1)
-        elif event is Mark.DEVICES_ENDED:
+        elif event is ColoMark.DEVICES_ENDED:
             assert self._taking is not None and self._taking.checkpoint is not None
             checkpoint, self._taking.checkpoint = self._taking.checkpoint, None
             self._checks.checkpoint(checkpoint)
@@ -332,10 +346,10 @@ class Session:
 
     def _secondary_said(self, name: str) -> Iterator[Action]:
         if name == "checkpoint-ready" and self._first is not None:
-            ground = self._first.ready()
-            self._checks.ground(ground)
-            self._protect(ground)
-            yield Protected(ground)
+            baseline = self._first.ready()
+            self._checks.baseline(baseline)
+            self._protect(baseline)
+            yield Protected(baseline)
             yield ToPrimary(message(name))
             return
         self.toward_secondary = after(PRIMARY, self.toward_secondary, heard(name))
