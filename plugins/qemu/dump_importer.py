@@ -15,8 +15,8 @@ from vmsc.hooks import Artifact, ImporterError
 
 from .overlay import Shapes, condition, in_order, laid_over
 from .schema_text import (
-    Line,
-    Names,
+    SchemaLine,
+    UsedNames,
     block,
     class_name,
     class_names,
@@ -188,7 +188,7 @@ def run(data: bytes, options: Mapping[str, str]) -> Sequence[Artifact]:
     shared = [n for n in names if sum(n in used for used in uses.values()) > 1]
     head = [*_HEAD, f"// The machine: {comment(machine)}."]
     artifacts = [_common(head, empty, [writer.nested(n) for n in shared])]
-    modules = Names({COMMON, "std", "qemu"})
+    modules = UsedNames({COMMON, "std", "qemu"})
     for device in devices:
         use = [f"use {COMMON}", ""] if set(uses[device.wire]) & set(shared) else []
         lines = [*head, "", *use]
@@ -245,13 +245,13 @@ class _Writer:
             items = laid_over(items, form.fields, number, lambda a, b: a if a == b else None)
         version = max(form.version for form in forms.values())
         minimum = min(form.minimum for form in forms.values())
-        names = Names({param})
-        params: list[Line] = []
-        rows: list[Line] = []
+        names = UsedNames({param})
+        params: list[SchemaLine] = []
+        rows: list[SchemaLine] = []
         for field, shapes in items:
             when = condition(param, shapes, frozenset(forms))
             rows += self._field(field, when, (minimum, version), names, owner, params)
-        text = laid_out([*params, *([Line("")] if params else []), *rows], depth)
+        text = laid_out([*params, *([SchemaLine("")] if params else []), *rows], depth)
         for wire in in_order([s.name for s in f.subsections] for f in forms.values()):
             inner = {n: s for n, f in forms.items() for s in f.subsections if s.name == wire}
             least = min(s.minimum for s in inner.values())
@@ -269,13 +269,15 @@ class _Writer:
         field: _Field,
         when: str,
         versions: tuple[int, int],
-        names: Names,
+        names: UsedNames,
         owner: str,
-        params: list[Line],
-    ) -> list[Line]:
+        params: list[SchemaLine],
+    ) -> list[SchemaLine]:
         minimum, version = versions
         if not field.conditional and field.since > version:
-            return [Line(f"// {comment(field.name)}: since version {field.since}, so never there")]
+            return [
+                SchemaLine(f"// {comment(field.name)}: since version {field.since}, so never there")
+            ]
         plain = field.name == "unused" and field.nested is None
         name = field_name(field.name) if plain else names.take(field_name(field.name))
         line = self._typed(field, name, owner, params, plain)
@@ -283,7 +285,7 @@ class _Writer:
         since = 0
         if field.conditional:
             flag = f"{snake(owner)}_has_{f'unused_{len(params)}' if plain else name}"
-            params.append(Line(f"param {flag}: bool"))
+            params.append(SchemaLine(f"param {flag}: bool"))
             when = f"({when}) and {flag}" if when else flag
             doubts.append("there under a condition")
         elif field.since > minimum and when:
@@ -293,15 +295,21 @@ class _Writer:
         note = f"? {', '.join(doubts)}" if doubts else ""
         return [replace(line, when=when, since=since, note=note)]
 
-    def _typed(self, field: _Field, name: str, owner: str, params: list[Line], plain: bool) -> Line:
+    def _typed(
+        self, field: _Field, name: str, owner: str, params: list[SchemaLine], plain: bool
+    ) -> SchemaLine:
         if plain:
-            return Line(f"unused[{field.size}]")
+            return SchemaLine(f"unused[{field.size}]")
         if field.nested is not None:
             note = "" if field.whole else "one, an array, a list or a tree"
-            return Line(name, self.names[field.nested], field.name, note=note)
+            return SchemaLine(name, self.names[field.nested], field.name, note=note)
         if field.size == 0:
             length = f"{snake(owner)}_{name}_length"
-            params.append(Line(f"param {length}: u32 max 1M"))
-            return Line(name, f"opaque[{length}]", field.name, note="of a length set at run time")
+            params.append(SchemaLine(f"param {length}: u32 max 1M"))
+            return SchemaLine(
+                name, f"opaque[{length}]", field.name, note="of a length set at run time"
+            )
         note = f"{field.size} byte{'s' if field.size > 1 else ''} in memory"
-        return Line(name, _WORDS.get(field.size, f"opaque[{field.size}]"), field.name, note=note)
+        return SchemaLine(
+            name, _WORDS.get(field.size, f"opaque[{field.size}]"), field.name, note=note
+        )

@@ -12,8 +12,8 @@ from itertools import chain, count
 from vmsc.hooks import ImporterError
 
 __all__ = [
-    "Line", "Names", "block", "class_name", "class_names", "comment", "field_name", "laid_out",
-    "module_name", "quoted", "snake", "subsection_name", "version_words",
+    "SchemaLine", "UsedNames", "block", "class_name", "class_names", "comment", "field_name",
+    "laid_out", "module_name", "quoted", "snake", "subsection_name", "version_words",
 ]  # fmt: skip
 
 INDENT = "    "
@@ -23,7 +23,7 @@ _TAKEN = {"codec", "param", "profile", "struct", "annotated", "timer", "bool", "
 
 
 @dataclass(frozen=True)
-class Line:
+class SchemaLine:
     """One item of a body. Without a type it stands as it is."""
 
     name: str
@@ -95,7 +95,7 @@ def module_name(wire: str) -> str:
 
 
 @dataclass
-class Names:
+class UsedNames:
     """Gives every name once; a second one gets a number. Case alone makes no difference."""
 
     used: set[str] = field(default_factory=set)
@@ -112,12 +112,12 @@ def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def class_names() -> Names:
+def class_names() -> UsedNames:
     """Names for descriptions: what generated modules need is taken already."""
-    return Names(set(_TAKEN) | {f"{sign}{bits}" for sign in "usf" for bits in (8, 16, 32, 64)})
+    return UsedNames(set(_TAKEN) | {f"{sign}{bits}" for sign in "usf" for bits in (8, 16, 32, 64)})
 
 
-def laid_out(lines: Sequence[Line], depth: int = 1) -> list[str]:
+def laid_out(lines: Sequence[SchemaLine], depth: int = 1) -> list[str]:
     """The lines of a body, in columns."""
     rows = [(f"{written(line.name)}:", line.type, *_tail(line)) for line in lines if line.type]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
@@ -134,7 +134,7 @@ def laid_out(lines: Sequence[Line], depth: int = 1) -> list[str]:
     return result
 
 
-def _tail(line: Line) -> tuple[str, str]:
+def _tail(line: SchemaLine) -> tuple[str, str]:
     wire = "" if not line.wire or line.wire == line.name else f"as {quoted(line.wire)}"
     when = f"when {line.when}" if line.when else f"since {line.since}" if line.since else ""
     note = f"// {comment(line.note)}" if line.note else ""

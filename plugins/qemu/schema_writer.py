@@ -13,8 +13,8 @@ from vmsc.params.qemu_types import INFOS
 
 from .overlay import Shapes, condition, in_order, laid_over
 from .schema_text import (
-    Line,
-    Names,
+    SchemaLine,
+    UsedNames,
     block,
     field_name,
     laid_out,
@@ -22,7 +22,7 @@ from .schema_text import (
     subsection_name,
     version_words,
 )  # fmt: skip
-from .shapes import Item, Leaf, Lists, Part, Run, Shape, Trees, merge, merge_items
+from .shapes import Item, LeafShape, Lists, Part, Run, Shape, Trees, merge, merge_items
 
 __all__ = ["Layout", "Writer", "layout_of"]
 
@@ -95,7 +95,7 @@ class Writer:
         lines: list[str] = []
         param = ""
         if len(shapes) > 1:
-            taken = Names({field_name(item.name) for item, _ in layout.items})
+            taken = UsedNames({field_name(item.name) for item, _ in layout.items})
             param = taken.take("shape")
             lines += ["    /// Which of the forms that the stream had:"]
             lines += [f"    /// {i}: {text}" for i, text in enumerate(sections)]
@@ -104,8 +104,8 @@ class Writer:
 
     def body(self, layout: Layout, depth: int, param: str = "") -> list[str]:
         """The lines of a body: fields in columns, then the subsections."""
-        names = Names()
-        rows: list[Line] = []
+        names = UsedNames()
+        rows: list[SchemaLine] = []
         for item, shapes in layout.items:
             when = condition(param, shapes, layout.every)
             rows += [replace(line, when=when) for line in self._lines(item, names)]
@@ -120,7 +120,7 @@ class Writer:
 
     # --- fields -----------------------------------------------------------------------------------
 
-    def _lines(self, item: Item, names: Names) -> list[Line]:
+    def _lines(self, item: Item, names: UsedNames) -> list[SchemaLine]:
         """An item's line; several where its elements are not alike."""
         parts = [run.part for run in item.runs if run.part is not None]
         if len(item.runs) == 1 or (len(set(parts)) == 1 and item.count <= _MASK_BITS):
@@ -134,7 +134,9 @@ class Writer:
             at += run.count
         return lines
 
-    def _line(self, item: Item, runs: Sequence[Run], count: int, array: bool, names: Names) -> Line:
+    def _line(
+        self, item: Item, runs: Sequence[Run], count: int, array: bool, names: UsedNames
+    ) -> SchemaLine:
         part = next((run.part for run in runs if run.part is not None), None)
         if part is None:
             type_, note = f"bytes[{count}]", "null pointers"
@@ -147,8 +149,8 @@ class Writer:
                     at += run.count
                 type_ = f"nullable {self._type(part, None)[0]}[{count}] present {mask:#b}"
         if type_.startswith("unused["):
-            return Line(type_)
-        return Line(names.take(field_name(item.name)), type_, item.name, note=note)
+            return SchemaLine(type_)
+        return SchemaLine(names.take(field_name(item.name)), type_, item.name, note=note)
 
     def _type(self, part: Part, count: int | None) -> tuple[str, str]:
         """The type, an array of `count` if that is a number, and what is to be said of it."""
@@ -168,11 +170,11 @@ class Writer:
                 assert value is not None
                 first = "u64" if key is None else self.name(key)
                 return f"tree {first} => {self.name(value)}{times}", ""
-            case Leaf():
+            case LeafShape():
                 return _leaf_type(part, count)
 
 
-def _leaf_type(leaf: Leaf, count: int | None) -> tuple[str, str]:
+def _leaf_type(leaf: LeafShape, count: int | None) -> tuple[str, str]:
     times = "" if count is None else f"[{count}]"
     word = _NUMBERS.get(leaf.type)
     if word is not None and leaf.size == _WIDTHS[word]:

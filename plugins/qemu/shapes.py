@@ -12,13 +12,24 @@ from dataclasses import dataclass, replace
 
 from vmsc.stream.vmdesc import Body, Device, Entries, Field, entries
 
-__all__ = ["Item", "Leaf", "Lists", "Part", "Run", "Shape", "Trees", "merge", "nested", "shape_of"]
+__all__ = [
+    "Item",
+    "LeafShape",
+    "Lists",
+    "Part",
+    "Run",
+    "Shape",
+    "Trees",
+    "merge",
+    "nested",
+    "shape_of",
+]
 
 _VARIABLE = ("capability",)  # words for types that say their own length
 
 
 @dataclass(frozen=True)
-class Leaf:
+class LeafShape:
     """A value that QEMU does not look into: its word for the type, and its bytes."""
 
     type: str
@@ -54,7 +65,7 @@ class Shape:
     subsections: tuple[Shape, ...] = ()
 
 
-Part = Leaf | Lists | Trees | Shape
+Part = LeafShape | Lists | Trees | Shape
 
 
 @dataclass(frozen=True)
@@ -114,7 +125,7 @@ def _part(entry: Field) -> Part:
     if entry.type == "gtree":
         return _tree(entry)
     if entry.type not in ("qtailq", "qlist"):
-        return Leaf(entry.type, entry.size)
+        return LeafShape(entry.type, entry.size)
     shapes = list(map(shape_of, entry.elements))
     element = _all(shapes)
     return Lists(entry.type, element, entry.size, agree=element is not None or not shapes)
@@ -198,7 +209,7 @@ def _merge_parts(one: Part, other: Part) -> Part | None:
     match one, other:
         case Shape(), Shape():
             return merge(one, other)
-        case Leaf(), Leaf() if one.type == other.type:
+        case LeafShape(), LeafShape() if one.type == other.type:
             return one if one.size == other.size or one.type in _VARIABLE else None
         case Lists(), Lists() if one.type == other.type:
             return _merge_lists(one, other)

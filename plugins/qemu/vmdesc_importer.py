@@ -17,9 +17,9 @@ from vmsc.stream.configuration import read_configuration
 from vmsc.stream.section_names import names_of
 from vmsc.stream.vmdesc import Device, Vmdesc, VmdescError, read_vmdesc
 
-from .schema_text import Names, class_name, class_names, comment, module_name
+from .schema_text import UsedNames, class_name, class_names, comment, module_name
 from .schema_writer import Writer
-from .shapes import Item, Leaf, Run, Shape, merge, nested, shape_of
+from .shapes import Item, LeafShape, Run, Shape, merge, nested, shape_of
 
 __all__ = ["run"]
 
@@ -73,7 +73,7 @@ def _files(
     if shared:
         lines = [line for kind in shared for line in (*writer.description(kind), "")]
         artifacts.append(_artifact(COMMON, [*head, "", *lines]))
-    modules = Names({COMMON, "std", "qemu"})
+    modules = UsedNames({COMMON, "std", "qemu"})
     for wire, seen in devices.items():
         uses = [f"use {COMMON}", ""] if users[wire] & set(shared) else []
         lines = [*head, "", *uses]
@@ -159,7 +159,7 @@ def _open_code(wire: str, device: Device, data: bytes) -> Shape:
         at = data.find(header, at + 1)
     end = at + len(header)
     version = int.from_bytes(data[end : end + 4], "big") if at >= 5 else 1
-    run = Run(1, Leaf("open code", device.size))
+    run = Run(1, LeafShape("open code", device.size))
     return Shape(wire, version, (Item("data", False, (run,)),))
 
 
@@ -208,6 +208,6 @@ def _reached(shapes: Iterable[Shape], writer: Writer) -> Iterator[Shape]:
             yield from _reached((kind,), writer)
 
 
-def _kind_name(kind: Shape, devices: Iterable[str], names: Names) -> str:
+def _kind_name(kind: Shape, devices: Iterable[str], names: UsedNames) -> str:
     name = class_name(kind.name)
     return names.take(f"{name}State" if name in devices else name)
