@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from vmsc import plan
 from vmsc.schema import ir
-from vmsc.schema.ir.text import expr_text, type_text
+from vmsc.schema.ir.expression_printer import printed
+from vmsc.schema.ir.expression_text import PRODUCT, TYPESET, expr_text
+from vmsc.schema.ir.text import type_text
 
 __all__ = [
     "Piece", "Writing", "bracketed", "inline", "number", "page_path", "paragraphs", "shown",
@@ -31,14 +33,12 @@ def number(value: int) -> str:
 
 def shown(expr: ir.Expr) -> str:
     """The expression as it is read on a page."""
-    return expr_text(expr).replace(" * ", " × ")
+    return expr_text(expr, TYPESET)
 
 
 def bracketed(expr: ir.Expr) -> str:
     """The expression as a part of a product."""
-    text = shown(expr)
-    compound = isinstance(expr, ir.Operation) and expr.op in ("+", "-", "&", "|", "^", "<<", ">>")
-    return f"({text})" if compound else text
+    return printed(expr, TYPESET).at(PRODUCT + 1)
 
 
 def inline(text: str) -> tuple[Piece, ...]:
@@ -81,7 +81,7 @@ class Writing:
     def type(self, type_: object, via: str = "") -> tuple[Piece, ...]:
         """A type as it is written, the descriptions in it linked."""
         assert isinstance(type_, ir.Type)
-        text = type_text(type_).replace(" * ", " × ")
+        text = type_text(type_, TYPESET)
         found: list[Piece] = []
         end = 0
         for match in _KEY.finditer(text):

@@ -1,22 +1,16 @@
-"""Python text: indented lines, names, and expressions. Knows the plan's expressions and nothing
-of its steps.
-"""
+"""Python text: indented lines, literals, and names. Knows nothing of the plan."""
 
 from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import assert_never
-
-from vmsc.runtime.peeks import PEEKS
-from vmsc.schema import ir
 
 __all__ = [
-    "Code", "Names", "attribute", "comment", "condition", "docstring", "expression",
-    "keyword_name", "param_name", "snake", "struct_code", "wrapped",
+    "Code", "attribute", "comment", "docstring", "keyword_name", "param_name", "snake",
+    "struct_code", "wrapped",
 ]  # fmt: skip
 
 _INDENT = "    "
@@ -139,155 +133,3 @@ def wrapped(items: Sequence[str], head: str, tail: str, depth: int = 0) -> list[
             row = ""
         row += f"{each}, "
     return [*lines, _INDENT + row.rstrip(), tail.removeprefix(",")]
-
-
-@dataclass(frozen=True)
-class Names:
-    """How an expression reads what it names: by the function at hand."""
-
-    field: Callable[[str], str]
-    let: Callable[[str], str] = lambda name: f"l_{name}"
-
-
-def expression(expr: ir.Expr, names: Names) -> str:
-    """The number (or bytes, or word) in Python, with the meaning of evaluation.value_of."""
-    return _number(expr, names, BIT_OR)
-
-
-def condition(expr: ir.Expr, names: Names) -> str:
-    """The expression where only its truth counts: behind `if` and `not`."""
-    return _printed(expr, names).text
-
-
-# Python's operators from the loosest to the tightest. An operand that binds looser than its place
-# wants is bracketed; so is a comparison in a comparison, which Python would chain.
-(OR, AND, NOT, COMPARED, BIT_OR, BIT_XOR, BIT_AND, SHIFTED, SUM, PRODUCT, SIGNED, WHOLE) = range(12)
-
-_BINARY = {
-    "|": BIT_OR, "^": BIT_XOR, "&": BIT_AND, "<<": SHIFTED, ">>": SHIFTED, "+": SUM, "-": SUM,
-    "*": PRODUCT, "/": PRODUCT, "%": PRODUCT,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Printed:
-    """Python text, how tightly it binds, and whether its value is True or False."""
-
-    text: str
-    level: int = WHOLE
-    truth: bool = False
-
-    def within(self, level: int) -> str:
-        """The text as an operand that must bind at least so tightly."""
-        return self.text if self.level >= level else f"({self.text})"
-
-
-def _number(expr: ir.Expr, names: Names, level: int) -> str:
-    """The text as an operand that must be a number, not True or False: they are counts, too."""
-    printed = _printed(expr, names)
-    return f"int({printed.text})" if printed.truth else printed.within(level)
-
-
-def _printed(expr: ir.Expr, names: Names) -> _Printed:
-    match expr:
-        case ir.Number(value=value):
-            text = str(value) if abs(value) < 4096 else hex(value)
-            return _Printed(text, WHOLE if value >= 0 else SIGNED)
-        case ir.Text(value=text):
-            return _Printed(repr(text))
-        case ir.Version():
-            return _Printed("version")
-        case ir.Ref(kind="param", name=name):
-            return _Printed(param_name(name))
-        case ir.Ref(kind="let", name=name):
-            return _Printed(names.let(name))
-        case ir.Ref(name=name, optional=optional):
-            read = names.field(name)
-            return _Printed(f"({read} or {_absent(expr)})" if optional else read)
-        case ir.Member(of=of, name=name, optional=optional):
-            read = f"{_object(of, names)}.{attribute(name)}"
-            if not optional:
-                return _Printed(read)
-            whole = _object(of, names)
-            empty = _absent(expr)
-            return _Printed(f"({empty} if {whole} is None else {read} or {empty})")
-        case ir.At(of=of, index=index):
-            read, at = expression(of, names), expression(index, names)
-            if isinstance(of, ir.Ref | ir.Member) and of.optional:
-                return _Printed(f"({read}[{at}] if {read} else 0)")
-            return _Printed(f"{read}[{at}]")
-        case ir.Operation():
-            return _operation(expr, names)
-        case _:
-            assert_never(expr)
-
-
-def _object(expr: ir.Expr, names: Names) -> str:
-    """A nested description's value (None where it is absent)."""
-    match expr:
-        case ir.Ref(name=name):
-            return names.field(name)
-        case ir.Member(of=of, name=name):
-            whole = _object(of, names)
-            read = f"{whole}.{attribute(name)}"
-            absent = isinstance(of, ir.Ref | ir.Member) and of.optional
-            return f"({whole} and {read})" if absent else read
-        case _:
-            return expression(expr, names)
-
-
-def _absent(expr: ir.Ref | ir.Member) -> str:
-    match expr.type:
-        case ir.Bytes() | ir.String():
-            return 'b""'
-        case ir.Array():
-            return "()"
-        case _:
-            return "0"
-
-
-def _operation(expr: ir.Operation, names: Names) -> _Printed:
-    first = expr.operands[0]
-    match expr.op:
-        case "and" | "or" as op:
-            level = AND if op == "and" else OR
-            joined = f" {op} ".join(_printed(o, names).within(level + 1) for o in expr.operands)
-            plain = all(ir.expr_bounds(o) in ((0, 1), (0, 0), (1, 1)) for o in expr.operands)
-            return _Printed(joined if plain else f"bool({joined})", level if plain else WHOLE, True)
-        case "not":
-            return _Printed(f"not {_printed(first, names).within(NOT)}", NOT, True)
-        case "~" | "-" as op if len(expr.operands) == 1:
-            return _Printed(f"{op}{_number(first, names, SIGNED)}", SIGNED)
-        case "min" | "max":
-            return _Printed(f"{expr.op}({', '.join(expression(o, names) for o in expr.operands)})")
-        case "length":
-            return _Printed(f"len({_printed(first, names).text})")
-        case op if op in PEEKS:
-            return _Printed(f"_w.{op}({', '.join(expression(o, names) for o in expr.operands)})")
-        case "ceil_div" | "align":
-            by = _number(expr.operands[1], names, SIGNED)
-            steps = f"-(-{_number(first, names, SIGNED)} // {by})"
-            return (
-                _Printed(steps, SIGNED)
-                if op == "ceil_div"
-                else _Printed(f"{steps} * {by}", PRODUCT)
-            )
-        case "bit":
-            at = _number(expr.operands[1], names, SUM)
-            return _Printed(f"{_number(first, names, SHIFTED)} >> {at} & 1", BIT_AND)
-        case op if op in _BINARY:
-            level = _BINARY[op]
-            left, right = (_number(o, names, level + i) for i, o in enumerate(expr.operands))
-            return _Printed(f"{left} {'//' if op == '/' else op} {right}", level)
-        case op:
-            left, right = (_comparable(o, names, expr.operands) for o in expr.operands)
-            return _Printed(f"{left} {op} {right}", COMPARED, True)
-
-
-def _comparable(operand: ir.Expr, names: Names, operands: Sequence[ir.Expr]) -> str:
-    """An operand of a comparison; a string's is bytes on the wire, and a word as a parameter."""
-    wire = any(isinstance(o, ir.Member) or (isinstance(o, ir.Ref) and o.kind != "param")
-               for o in operands)  # fmt: skip
-    if wire and isinstance(operand, ir.Text):
-        return repr(operand.value.encode())
-    return _printed(operand, names).within(COMPARED + 1)

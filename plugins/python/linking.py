@@ -11,7 +11,8 @@ from typing import assert_never
 from vmsc import plan
 from vmsc.schema import ir
 
-from .code import Names, expression, param_name
+from .code import param_name
+from .expressions import Names, expression
 
 __all__ = [
     "Linker", "arguments", "element_locals", "is_param", "local", "path_local", "reads_version",

@@ -13,8 +13,9 @@ from typing import assert_never
 from vmsc import plan
 from vmsc.schema import ir
 
-from .code import Code, Names, attribute, condition, expression, struct_code, wrapped
+from .code import Code, attribute, struct_code, wrapped
 from .consts import Consts, flat_run, leaves
+from .expressions import Names, condition, expression
 from .linking import Linker, arguments, is_param, local, step_exprs
 from .resuming import noted, resumed
 

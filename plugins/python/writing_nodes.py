@@ -11,8 +11,9 @@ from typing import assert_never
 from vmsc import plan
 from vmsc.schema import ir
 
-from .code import Code, Names, attribute, condition, expression, struct_code
+from .code import Code, attribute, struct_code
 from .consts import Consts, flat_run, run_format
+from .expressions import Names, condition, expression
 from .linking import Linker, arguments
 
 __all__ = ["NodeWriter", "read_field"]

@@ -65,3 +65,34 @@ def test_a_comparison_can_be_a_count(count: str, host: Host) -> None:
         assert made.scan_x(wire) == len(wire)
         assert made.encode_x(value) == wire
         assert made.decode_x_framed(made.encode_x_framed(value)) == value
+
+
+DEEP = 12
+
+
+def test_nested_operations_are_written_as_long_as_they_are(host: Host) -> None:
+    """Some read an operand twice; nested in each other those must not double with each level."""
+    count = "n"
+    for _ in range(DEEP):
+        count = f"align(3, max(1, {count}))"
+    made = build_text(f'device "x" {{ n: u8 max 9 a: bytes[{count}] }}', host)
+    # n = 2: 4, of that 4, and so on; n = 7: 7, 7, ...
+    assert made.decode_x(b"\2" + bytes(4)).a == bytes(4)
+    assert made.decode_x(b"\7" + bytes(7)).a == bytes(7)
+
+
+def test_a_field_of_what_is_absent_at_any_depth_reads_as_0(host: Host) -> None:
+    inner = "struct S0 { v: u8 }\n" + "".join(
+        f"struct S{i} {{ has: u8  s: S{i - 1} when has }}\n" for i in range(1, DEEP)
+    )
+    path = ".".join(["s"] * DEEP)
+    text = f'{inner} device "x" {{ s: S{DEEP - 1} then: u8 when {path}.v == 0 }}'
+    made = build_text(text, host)
+    for there in range(DEEP - 1):
+        wire = b"\1" * there + b"\0" + b"\x77"
+        value = made.decode_x(wire)
+        assert value.then == 0x77
+        assert made.encode_x(value) == wire
+    whole = b"\1" * (DEEP - 1)
+    assert made.decode_x(whole + b"\0\x77").then == 0x77
+    assert made.decode_x(whole + b"\5").then is None

@@ -17,7 +17,7 @@ from itertools import product
 
 from vmsc.schema import ir
 from vmsc.schema.ir.evaluate import Known, number_of, unknowns
-from vmsc.schema.ir.text import expr_text
+from vmsc.schema.ir.expression_text import expr_text
 
 __all__ = [
     "Constraint", "Domain", "ParamValue", "domain_of", "probed", "propagate", "size_of", "taken",

@@ -24,7 +24,8 @@ from vmsc.params.size_expr import (
 )
 from vmsc.schema import ir
 from vmsc.schema.ir.evaluate import hangs_on_fields, substitute
-from vmsc.schema.ir.text import expr_text, type_text
+from vmsc.schema.ir.expression_text import expr_text
+from vmsc.schema.ir.text import type_text
 from vmsc.stream.vmdesc import Body, Entries, Field, entries
 
 __all__ = ["ConstraintCollector", "Misfit"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vmsc.schema import ir
+from vmsc.schema.ir.arithmetic import bounds_of
 from vmsc.schema.ir.evaluate import substitute
 
 __all__ = [
@@ -16,18 +17,10 @@ Substitution = Mapping[tuple[str, str], ir.Expr]
 
 
 def operation(op: str, *operands: ir.Expr) -> ir.Expr:
-    """An operation, folded, on sizes and counts: none is negative."""
-    bounds = [ir.expr_bounds(o) or (0, 0) for o in operands]
-    match op:
-        case "+":
-            low, high = sum(b[0] for b in bounds), sum(b[1] for b in bounds)
-        case "*":
-            low, high = bounds[0][0] * bounds[1][0], bounds[0][1] * bounds[1][1]
-        case "ceil_div":
-            divisor = max(1, bounds[1][0])
-            low, high = bounds[0][0] // divisor, -(-bounds[0][1] // divisor)
-        case _:
-            low, high = 0, 1
+    """An operation, folded."""
+    bounds = [bound for o in operands if (bound := ir.expr_bounds(o)) is not None]
+    words = len(bounds) < len(operands)  # those are only ever compared
+    low, high = (0, 1) if words else bounds_of(op, bounds)
     return substitute(ir.Operation(op, operands, low, high), {})
 
 

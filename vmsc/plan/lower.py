@@ -16,7 +16,7 @@ from vmsc.plan.extent import plan_extent
 from vmsc.runtime.kinds import Order
 from vmsc.schema import ir
 from vmsc.schema.ir import is_optional
-from vmsc.schema.ir.text import expr_text
+from vmsc.schema.ir.expression_text import expr_text
 
 __all__ = ["MAX_ROW", "lower"]
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from vmsc import plan
-from vmsc.schema.ir.text import arguments_text, expr_text, param_text
+from vmsc.schema import ir
+from vmsc.schema.ir.expression_text import FULL, expr_text
+from vmsc.schema.ir.text import arguments_text, param_text
 
 __all__ = ["Style", "plan_text", "step_lines", "subsection_text"]
 
@@ -26,43 +28,48 @@ class Style:
         return f" limit {limit}" if self.limits else ""
 
 
+def _expr(expr: ir.Expr) -> str:
+    """Fully bracketed: a digest must not change with the rules of brackets."""
+    return expr_text(expr, FULL)
+
+
 def _node(node: plan.Node, style: Style) -> str:
     match node:
         case plan.Num(name=name, order=order):
             return name if order == "big" else f"{order} {name}"
         case plan.Blob(kind=kind, length=length, limit=limit):
-            return f"{kind}[{expr_text(length)}]{style.limit(limit)}"
+            return f"{kind}[{_expr(length)}]{style.limit(limit)}"
         case plan.Rest():
             return "rest"
         case plan.Text(prefix=prefix, limit=limit):
             return f"text prefix {prefix}{style.limit(limit)}"
         case plan.Words(bits=bits, limit=limit):
-            return f"words[{expr_text(bits)} bits]{style.limit(limit)}"
+            return f"words[{_expr(bits)} bits]{style.limit(limit)}"
         case plan.Rep(node=inner, count=count, limit=limit):
-            return f"repeat {expr_text(count)}{style.limit(limit)} of ({_node(inner, style)})"
+            return f"repeat {_expr(count)}{style.limit(limit)} of ({_node(inner, style)})"
         case plan.Stop(call=call, num=num, member=member, stop=stop):
             last = f"{member}: {_node(num, style)} is {stop}"
             return f"repeat until {last} of ({_node(call, style)})"
         case plan.Total(call=call, member=member, total=total):
-            sum_ = f"the sum of {member} is {expr_text(total)}"
+            sum_ = f"the sum of {member} is {_expr(total)}"
             return f"repeat until {sum_} of ({_node(call, style)})"
         case plan.Tagged(node=inner, tag=tag):
             return f"tagged {tag} ({_node(inner, style)})"
         case plan.Pairs(key=key, value=value):
             return f"pairs ({_node(key, style)}) ({_node(value, style)})"
         case plan.Maybe(node=inner, count=count, mask=mask, limit=limit):
-            how = "marked" if mask is None else f"mask {expr_text(mask)}"
-            many = f"{expr_text(count)}{style.limit(limit)}"
+            how = "marked" if mask is None else f"mask {_expr(mask)}"
+            many = f"{_expr(count)}{style.limit(limit)}"
             return f"maybe {many} {how} ({_node(inner, style)})"
         case plan.Call(key=key, arguments=arguments, version=version):
             at = "" if version is None else f" version {version}"
-            return f"call {style.key(key)}{arguments_text(arguments)}{at}"
+            return f"call {style.key(key)}{arguments_text(arguments, FULL)}{at}"
         case plan.Switch(on=on, arms=arms, otherwise=otherwise):
             inside = [f"{label!r}: {_node(n, style)}" for label, n in arms]
             inside += [] if otherwise is None else [f"else: {_node(otherwise, style)}"]
-            return f"switch {expr_text(on)} {{ {'; '.join(inside)} }}"
+            return f"switch {_expr(on)} {{ {'; '.join(inside)} }}"
         case plan.Window(length=length, node=inner, limit=limit):
-            return f"window {expr_text(length)}{style.limit(limit)} ({_node(inner, style)})"
+            return f"window {_expr(length)}{style.limit(limit)} ({_node(inner, style)})"
         case plan.Custom(name=name):
             return f"custom {name}"
         case _:
@@ -93,18 +100,18 @@ def step_lines(step: plan.Step, style: Style, indent: str) -> list[str]:
         case plan.Value(name=name, node=node):
             return [f"{indent}{name}: {_node(node, style)}"]
         case plan.Gate(condition=condition, steps=steps, names=names):
-            lines = [f"{indent}gate {expr_text(condition)}: {', '.join(names)}"]
+            lines = [f"{indent}gate {_expr(condition)}: {', '.join(names)}"]
             return lines + [line for s in steps for line in step_lines(s, style, indent + "    ")]
         case plan.Keep(condition=condition, value=plan.Value(name=name, node=node)):
-            when = expr_text(condition)
+            when = _expr(condition)
             return [f"{indent}keep {name}, sent when {when}: {_node(node, style)}"]
         case plan.Let(name=name, expr=expr):
-            return [f"{indent}let {name} = {expr_text(expr)}"]
+            return [f"{indent}let {name} = {_expr(expr)}"]
         case plan.Assert(law=law, field=field, back=back, why=why):
             about = f" of {field} -{back}" if field else ""
-            return [f"{indent}assert {expr_text(law)}{about}" + (f' "{why}"' if why else "")]
+            return [f"{indent}assert {_expr(law)}{about}" + (f' "{why}"' if why else "")]
         case plan.Break(condition=condition):
-            return [f"{indent}break when {expr_text(condition)}"]
+            return [f"{indent}break when {_expr(condition)}"]
         case _:
             assert_never(step)
 

@@ -302,7 +302,7 @@ def get_example_presence(buf, pos, final, version):
         pos = end
     else:
         v_wide = None
-    if not v_flags & 1:
+    if not (v_flags & 1):
         end = pos + 2
         if end > size:
             _w.short(buf, pos, 2, _F15)
@@ -337,7 +337,7 @@ def get_example_presence(buf, pos, final, version):
             raise
     else:
         v_extra = None
-    if bool(v_flags & 4 and version >= 2):
+    if v_flags & 4 and version >= 2:
         try:
             v_label, pos = _w.text(buf, pos, 1, 255)
         except _CodecError as fault:
@@ -377,7 +377,7 @@ def skip_example_presence(buf, pos, final, version):
         pos += 4
         if pos > size:
             _w.short(buf, pos - 4, 4)
-    if not v_flags & 1:
+    if not (v_flags & 1):
         pos += 2
         if pos > size:
             _w.short(buf, pos - 2, 2)
@@ -405,7 +405,7 @@ def skip_example_presence(buf, pos, final, version):
         except _CodecError as fault:
             fault.within('extra')
             raise
-    if bool(v_flags & 4 and version >= 2):
+    if v_flags & 4 and version >= 2:
         try:
             _, pos = _w.text(buf, pos, 1, 255)
         except _CodecError as fault:
@@ -451,7 +451,7 @@ def getf_example_presence(buf, pos, version):
         pos = end
     else:
         v_wide = None
-    if not v_flags & 1:
+    if not (v_flags & 1):
         end = pos + 7
         if end > size:
             _w.short(buf, pos, 7, _F21)
@@ -489,7 +489,7 @@ def getf_example_presence(buf, pos, version):
             raise
     else:
         v_extra = None
-    if bool(v_flags & 4 and version >= 2):
+    if v_flags & 4 and version >= 2:
         try:
             pos, end = _w.item(buf, pos, 2)
             _w.text_limit(pos, end - pos, 255)
@@ -542,7 +542,7 @@ def put_example_presence(put, value, version):
             raise _w.outside(fault, value, _F26) from None
     elif value.wide is not None:
         _w.not_here('wide', value.wide)
-    if not value.flags & 1:
+    if not (value.flags & 1):
         try:
             put(_S5.pack(value.narrow))
         except _unpackable as fault:
@@ -575,7 +575,7 @@ def put_example_presence(put, value, version):
             raise
     elif value.extra is not None:
         _w.not_here('extra', value.extra)
-    if bool(value.flags & 4 and version >= 2):
+    if value.flags & 4 and version >= 2:
         try:
             put(_w.put_text(value.label, 1, 255))
         except _CodecError as fault:
@@ -599,7 +599,7 @@ def length_example_presence(value, version):
         n += 2
     if value.flags & 1:
         n += 4
-    if not value.flags & 1:
+    if not (value.flags & 1):
         n += 2
     if value.flags & 2:
         n += 1
@@ -614,7 +614,7 @@ def length_example_presence(value, version):
         except _CodecError as fault:
             fault.within('extra')
             raise
-    if bool(value.flags & 4 and version >= 2):
+    if value.flags & 4 and version >= 2:
         try:
             n += 1 + len(value.label)
         except _CodecError as fault:
@@ -644,7 +644,7 @@ def putf_example_presence(put, value, version):
             raise _w.outside(fault, value, _F26) from None
     elif value.wide is not None:
         _w.not_here('wide', value.wide)
-    if not value.flags & 1:
+    if not (value.flags & 1):
         try:
             put(_S7.pack(1, 2, value.narrow))
         except _unpackable as fault:
@@ -678,7 +678,7 @@ def putf_example_presence(put, value, version):
             raise
     elif value.extra is not None:
         _w.not_here('extra', value.extra)
-    if bool(value.flags & 4 and version >= 2):
+    if value.flags & 4 and version >= 2:
         try:
             put(_w.bytes_item(value.label, 255))
         except _CodecError as fault:

@@ -7,7 +7,7 @@ if it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -25,6 +25,8 @@ __all__ = [
     "unknowns",
     "value_of",
 ]
+
+_CONSTANT = (ir.Number, ir.Text)
 
 
 def member_of(value: object, name: str) -> Any:
@@ -83,24 +85,12 @@ def value_of(expr: ir.Expr, known: Known) -> Any:
             value = known.member(value_of(of, known), name)
             return _empty(type_) if value is None else value
         case ir.At(of=of, index=index):
-            return value_of(of, known)[value_of(index, known)]
-        case ir.Operation(op="and", operands=operands):
-            return int(all(value_of(o, known) for o in operands))
-        case ir.Operation(op="or", operands=operands):
-            return int(any(value_of(o, known) for o in operands))
-        case ir.Operation(op="length", operands=(of,)):
-            return len(value_of(of, known))
-        case ir.Operation(op=op, operands=(of, at)) if op in PEEKS:
-            return PEEKS[op][0](value_of(of, known), number_of(at, known))
+            elements = value_of(of, known)
+            return elements[value_of(index, known)] if elements else 0
         case ir.Operation(op=op, operands=operands):
-            return evaluate(op, [_comparable(value_of(o, known)) for o in operands])
+            return evaluate(op, (value_of(o, known) for o in operands))
         case _:
             assert_never(expr)
-
-
-def _comparable(value: Any) -> Any:
-    """Words are text as parameters and bytes on the wire."""
-    return value.encode() if isinstance(value, str) else value
 
 
 def number_of(expr: ir.Expr, known: Known) -> int:
@@ -144,23 +134,28 @@ def substitute(expr: ir.Expr, names: Mapping[tuple[str, str], ir.Expr]) -> ir.Ex
 
 
 def _fold(expr: ir.Operation) -> ir.Expr:
-    values = [o.value for o in expr.operands if isinstance(o, ir.Number | ir.Text)]
+    known = [o.value for o in expr.operands if isinstance(o, ir.Number | ir.Text)]
     if expr.op in ("and", "or"):
-        stop = expr.op == "or"
-        decided = [bool(v) for v in values]
-        if stop in decided:
-            return ir.Number(int(stop))
-        left = tuple(o for o in expr.operands if not isinstance(o, ir.Number))
-        if not left:
-            return ir.Number(int(not stop))
-        return ir.Operation(expr.op, left, expr.low, expr.high)
-    if expr.op in PEEKS and isinstance(expr.operands[0], ir.Number | ir.Text):
+        return _fold_truth(expr, known)
+    if known and expr.op in (*PEEKS, "length") and isinstance(expr.operands[0], _CONSTANT):
         return ir.Number(0)  # the bytes are not there
-    if expr.op == "length" and values:
-        return ir.Number(0)  # of what is not there
-    if len(values) != len(expr.operands):
+    if len(known) != len(expr.operands):
         return expr
     try:
-        return ir.Number(evaluate(expr.op, values))  # type: ignore[arg-type]
+        return ir.Number(evaluate(expr.op, known))
     except (ArithmeticError, ValueError):
         return expr
+
+
+def _fold_truth(expr: ir.Operation, known: Sequence[int | str]) -> ir.Expr:
+    """What is left of a conjunction or disjunction."""
+    decides = expr.op == "or"
+    if any(bool(value) == decides for value in known):
+        return ir.Number(int(decides))
+    match tuple(o for o in expr.operands if not isinstance(o, ir.Number | ir.Text)):
+        case ():
+            return ir.Number(int(not decides))
+        case (one,):
+            return ir.Operation("!=", (one, ir.Number(0)), expr.low, expr.high)
+        case left:
+            return ir.Operation(expr.op, left, expr.low, expr.high)

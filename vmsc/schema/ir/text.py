@@ -1,4 +1,4 @@
-"""The IR as text: expressions and types for messages, descriptions for goldens and people.
+"""The IR as text: types for messages, descriptions for goldens and people.
 
 The same data always gives the same text.
 """
@@ -8,92 +8,71 @@ from __future__ import annotations
 from typing import assert_never
 
 from vmsc.schema import ir
-from vmsc.schema.ir.functions import FUNCTIONS
+from vmsc.schema.ir.expression_text import PLAIN, Language, expr_text
 
-__all__ = ["arguments_text", "expr_text", "ir_text", "param_text", "type_text"]
+__all__ = ["arguments_text", "ir_text", "param_text", "type_text"]
 
-_WORDS = tuple(FUNCTIONS)
-
-
-def expr_text(expr: ir.Expr) -> str:
-    """The expression, fully bracketed."""
-    match expr:
-        case ir.Number(value=value):
-            return str(value)
-        case ir.Text(value=text):
-            return f'"{text}"'
-        case ir.Version():
-            return "version"
-        case ir.Ref(name=name):
-            return name
-        case ir.Member(of=of, name=name):
-            return f"{expr_text(of)}.{name}"
-        case ir.At(of=of, index=index):
-            return f"{expr_text(of)}[{expr_text(index)}]"
-        case ir.Operation(op=op, operands=operands):
-            if op in _WORDS:
-                return f"{op}({', '.join(map(expr_text, operands))})"
-            parts = [_bracketed(o) for o in operands]
-            if len(parts) == 1:
-                return f"{op}{' ' if op == 'not' else ''}{parts[0]}"
-            return f" {op} ".join(parts)
-        case _:
-            assert_never(expr)
+# --- types ----------------------------------------------------------------------------------------
 
 
-def _bracketed(expr: ir.Expr) -> str:
-    text = expr_text(expr)
-    plain = not isinstance(expr, ir.Operation) or expr.op in _WORDS
-    return text if plain else f"({text})"
-
-
-def arguments_text(arguments: tuple[tuple[str, ir.Expr], ...]) -> str:
-    inside = ", ".join(f"{name} = {expr_text(e)}" for name, e in arguments)
+def arguments_text(arguments: tuple[tuple[str, ir.Expr], ...], spelling: Language = PLAIN) -> str:
+    inside = ", ".join(f"{name} = {expr_text(e, spelling)}" for name, e in arguments)
     return f"({inside})" if inside else ""
 
 
-def type_text(type_: ir.Type) -> str:
+def _label(label: int | str) -> str:
+    return f'"{label}"' if isinstance(label, str) else str(label)
+
+
+def type_text(type_: ir.Type, spelling: Language = PLAIN) -> str:
     """The type as it would be written, descriptions by key."""
+
+    def expr(value: ir.Expr) -> str:
+        return expr_text(value, spelling)
+
+    def inner(part: ir.Type) -> str:
+        return type_text(part, spelling)
+
     match type_:
         case ir.Scalar(name=name, order=order):
             return name if order == "big" else f"{order} {name}"
         case ir.Bytes(length=e):
-            return f"bytes[{expr_text(e)}]"
+            return f"bytes[{expr(e)}]"
         case ir.Padding(length=e):
-            return f"unused[{expr_text(e)}]"
+            return f"unused[{expr(e)}]"
         case ir.Opaque(length=length):
-            return "opaque" if length is None else f"opaque[{expr_text(length)}]"
+            return "opaque" if length is None else f"opaque[{expr(length)}]"
         case ir.String(prefix=prefix, limit=limit):
             return f"string{prefix * 8} max {limit}"
         case ir.Bitmap(bits=e):
-            return f"bitmap[{expr_text(e)}]"
+            return f"bitmap[{expr(e)}]"
         case ir.Array(element=element, count=e):
-            dimensions = f"[{expr_text(e)}]"
+            dimensions = f"[{expr(e)}]"
             while isinstance(element, ir.Array):
-                dimensions += f"[{expr_text(element.count)}]"
+                dimensions += f"[{expr(element.count)}]"
                 element = element.element
-            return type_text(element) + dimensions
+            return inner(element) + dimensions
         case ir.Until(element=element, member=member, stop=stop):
-            return f"{type_text(element)}[until {member} == {stop}]"
+            return f"{inner(element)}[until {member} == {stop}]"
         case ir.UntilSum(element=element, member=member, total=e):
-            return f"{type_text(element)}[until sum({member}) == {expr_text(e)}]"
+            return f"{inner(element)}[until sum({member}) == {expr(e)}]"
         case ir.ListOf(element=element, tag=tag):
-            return f"list {'' if tag == 1 else f'tag {tag} '}{type_text(element)}"
+            return f"list {'' if tag == 1 else f'tag {tag} '}{inner(element)}"
         case ir.Tree(key=key, value=value):
-            return f"tree {type_text(key)} => {type_text(value)}"
+            return f"tree {inner(key)} => {inner(value)}"
         case ir.Nullable(element=element, count=e, present=present):
-            how = "marked" if present is None else f"present {expr_text(present)}"
-            return f"nullable {type_text(element)}[{expr_text(e)}] {how}"
+            how = "marked" if present is None else f"present {expr(present)}"
+            return f"nullable {inner(element)}[{expr(e)}] {how}"
         case ir.Choice(on=on, arms=arms, otherwise=otherwise):
-            inside = [f"{label!r}: {type_text(t)}" for label, t in arms]
+            inside = [f"{_label(label)}: {inner(t)}" for label, t in arms]
             if otherwise is not None:
-                inside.append(f"else: {type_text(otherwise)}")
-            return f"choice {expr_text(on)} {{ {'; '.join(inside)} }}"
-        case ir.Within(length=e, inner=inner):
-            return f"within[{expr_text(e)}] {type_text(inner)}"
+                inside.append(f"else: {inner(otherwise)}")
+            return f"choice {expr(on)} {{ {'; '.join(inside)} }}"
+        case ir.Within(length=e, inner=part):
+            return f"within[{expr(e)}] {inner(part)}"
         case ir.Use(key=key, arguments=arguments, version=version):
             at = "" if version is None else f" version {version}"
-            return f"{key}{arguments_text(arguments)}{at}"
+            return f"{key}{arguments_text(arguments, spelling)}{at}"
         case ir.External(name=name):
             return name
         case ir.Invalid():

@@ -1,7 +1,7 @@
 """Resolve expressions: syntax -> ir, folded where constant, bounded where not.
 
 The bounds are what makes a count safe: one that could be negative or outgrow 64 bits never reaches
-a codec. The law that they keep: whatever the operands are, within theirs, the result is within its.
+a codec.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from typing import Final, Protocol, assert_never
 
 from vmsc.schema import ir, syntax
 from vmsc.schema.diagnostics import Report
-from vmsc.schema.ir.arithmetic import COMPARE, COMPUTE, evaluate
+from vmsc.schema.ir.arithmetic import bounds_of, evaluate
+from vmsc.schema.ir.expression_printer import WHOLE, Fragment
+from vmsc.schema.ir.expression_text import form_of
 from vmsc.schema.ir.functions import ARITHMETIC, FUNCTIONS, apply
 from vmsc.schema.source import Span
 
@@ -40,35 +42,32 @@ class Scope(Protocol):
 
 
 def as_written(expr: syntax.Expr) -> str:
-    """The expression's text, for messages and dumps."""
+    """The expression's text, for messages."""
+    return _printed(expr).text
+
+
+def _printed(expr: syntax.Expr) -> Fragment:
     match expr:
         case syntax.Number(value=value):
-            return str(value)
+            return Fragment(str(value))
         case syntax.Text(value=text):
-            return f'"{text}"'
+            return Fragment(f'"{text}"')
         case syntax.Truth(value=truth):
-            return "true" if truth else "false"
+            return Fragment("true" if truth else "false")
         case syntax.Version():
-            return "version"
+            return Fragment("version")
         case syntax.Reference(name=name):
-            return name
+            return Fragment(name)
         case syntax.Member(of=of, name=member):
-            return f"{as_written(of)}.{member.text}"
+            return Fragment(f"{_printed(of).at(WHOLE)}.{member.text}")
         case syntax.Index(of=of, at=at):
-            return f"{as_written(of)}[{as_written(at)}]"
+            return Fragment(f"{_printed(of).at(WHOLE)}[{as_written(at)}]")
         case syntax.Call(name=function, arguments=arguments):
-            return f"{function.text}({', '.join(map(as_written, arguments))})"
-        case syntax.Operation(op=op, operands=(one,)):
-            return f"{op}{' ' if op == 'not' else ''}{_bracketed(one)}"
-        case syntax.Operation(op=op, operands=(left, right)):
-            return f"{_bracketed(left)} {op} {_bracketed(right)}"
+            return Fragment(f"{function.text}({', '.join(map(as_written, arguments))})")
+        case syntax.Operation(op=op, operands=operands):
+            return form_of(op, len(operands)).filled([_printed(o) for o in operands])
         case _:
-            raise AssertionError(expr)
-
-
-def _bracketed(expr: syntax.Expr) -> str:
-    text = as_written(expr)
-    return f"({text})" if isinstance(expr, syntax.Operation) else text
+            assert_never(expr)
 
 
 def spoken(value: int) -> str:
@@ -275,7 +274,7 @@ def _bounded(
     span: Span,
     scope: Scope,
 ) -> ir.Expr:
-    low, high = _range(op, bounds)
+    low, high = bounds_of(op, bounds)
     if low < LOWEST or high > HIGHEST:
         what = may_be("the result", "the result", (low, high), high <= HIGHEST)
         message = f"{what}, which does not fit 64 bits: give the operands a `max`"
@@ -285,55 +284,3 @@ def _bounded(
     if len(values) == len(operands):
         return ir.Number(evaluate(op, values))
     return ir.Operation(op, operands, low, high)
-
-
-def _range(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
-    """The bounds of a result; for masks and alignment simple ones that are surely wide enough."""
-    a = bounds[0]
-    b = bounds[1] if len(bounds) > 1 else (0, 0)
-    match op:
-        case "-" if len(bounds) == 1:
-            return -a[1], -a[0]
-        case "~":
-            return ~a[1], ~a[0]
-        case "not" | "and" | "or":
-            return _truth(op, bounds)
-        case "==" | "!=":
-            apart = a[1] < b[0] or b[1] < a[0]
-            same = a == b and a[0] == a[1]
-            low, high = int(same), int(not apart)
-            return (low, high) if op == "==" else (1 - high, 1 - low)
-        case "<" | "<=" | ">" | ">=":
-            compared = [int(COMPARE[op](x, y)) for x in a for y in b]
-            return min(compared), max(compared)
-        case "min" | "max":
-            pick = min if op == "min" else max
-            return pick(lo for lo, _ in bounds), pick(hi for _, hi in bounds)
-        case "&" if a[0] >= 0 or b[0] >= 0:
-            return 0, min(hi for lo, hi in (a, b) if lo >= 0)
-        case "|" | "^" if a[0] >= 0 and b[0] >= 0:
-            return 0, (1 << max(a[1], b[1]).bit_length()) - 1
-        case "&" | "|" | "^":
-            size = max(x.bit_length() for x in (*a, *b))
-            return -(1 << size), (1 << size) - 1
-        case "%":
-            return 0, min(b[1] - 1, a[1]) if a[0] >= 0 else b[1] - 1
-        case "align" if b[0] != b[1]:
-            return a[0], a[1] + b[1] - 1
-        case "bit":
-            return 0, 1
-        case _:  # monotonous in each operand: the extremes are at the corners
-            corners = [COMPUTE[op](x, y) for x in a for y in b]
-            return min(corners), max(corners)
-
-
-def _truth(op: str, bounds: list[tuple[int, int]]) -> tuple[int, int]:
-    sure = [lo > 0 or hi < 0 for lo, hi in bounds]
-    never = [bound == (0, 0) for bound in bounds]
-    match op:
-        case "not":
-            return int(never[0]), int(not sure[0])
-        case "and":
-            return int(all(sure)), int(not any(never))
-        case _:
-            return int(any(sure)), int(not all(never))
