@@ -74,7 +74,6 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "pluggy": ("hooks.specs", "hooks.host"),
     "prometheus_client": ("guard.metrics", "cli.commands.guard"),
     "qemu": ("guard.qmp", "cli.commands.guard"),
-    "rich": ("cli.progress",),
     "zstandard": ("stream.multifd",),
 }  # fmt: skip
 

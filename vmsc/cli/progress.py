@@ -1,21 +1,19 @@
-"""Progress: a bar on a terminal, once the work has taken a second. Elsewhere nothing is shown."""
+"""Progress: a line on a terminal, once the work has taken a second. Elsewhere nothing is shown."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from vmsc.inspect.entry import Entry
 
 __all__ = ["watched"]
 
-_PATIENCE = 1.0  # seconds
+_PATIENCE = 1.0  # seconds before the line is shown
+_PAUSE = 0.1  # seconds before it is shown anew
 
 
 def watched(entries: Iterator[Entry], total: int | None) -> Iterator[Entry]:
@@ -24,28 +22,26 @@ def watched(entries: Iterator[Entry], total: int | None) -> Iterator[Entry]:
         yield from entries
         return
     begun = time.monotonic()
-    bar: Progress | None = None
-    task: TaskID | None = None
+    due, width = begun + _PATIENCE, 0
     try:
         for entry in entries:
-            if bar is None and time.monotonic() - begun > _PATIENCE:
-                bar = _bar()
-                task = bar.add_task("", total=total)
-            if bar is not None and task is not None:
-                bar.update(task, completed=entry.event.offset)
+            now = time.monotonic()
+            if now >= due:
+                due = now + _PAUSE
+                line = _line(entry.event.offset, total, now - begun)
+                _show(line.ljust(width))
+                width = len(line)
             yield entry
     finally:
-        if bar is not None:
-            bar.stop()
+        if width:
+            _show(" " * width + "\r")
 
 
-def _bar() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+def _line(done: int, total: int | None, seconds: float) -> str:
+    of = "" if total is None else f" of {total / 1e6:.1f}"
+    share = f", {100 * done // total} %" if total else ""
+    return f"{done / 1e6:.1f}{of} MB{share}, {done / 1e6 / seconds:.1f} MB/s"
 
-    plain = bool(os.environ.get("NO_COLOR"))
-    console = Console(stderr=True, no_color=plain)
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    bar = Progress(*columns, console=console, transient=True)
-    bar.start()
-    return bar
+
+def _show(text: str) -> None:
+    print(f"\r{text}", end="", file=sys.stderr, flush=True)
