@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from helpers import hexed
 
-from vmsc.runtime.errors import DecodeError, EncodeError, ParamError, Truncated
-from vmsc.testing.interpreter import F64, Codec, SchemaError, Transform, load
+from vmsc.runtime.errors import Truncated
+from vmsc.testing.interpreter import F64, Codec, load
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,16 @@ CASES = (
         {
             "a": [{"id": 1, "n": 9}, {"id": -2, "n": 8}], "total": 5,
             "b": [{"len": 0, "x": 10}, {"len": 5, "x": 11}],
+        },
+    ),
+    Case(
+        "what is before `until` is its element: two lists",
+        'struct S { id: u8; n: u8 } device "d" { a: S[until id == 0][2]; b: S[until sum(n) =='
+        ' 1][1] }',
+        "01 02 03 04 00 00 05 01",
+        {
+            "a": [[{"id": 1, "n": 2}, {"id": 3, "n": 4}], []],
+            "b": [[{"id": 5, "n": 1}]],
         },
     ),
     Case(
@@ -318,85 +328,3 @@ def test_lets_that_double_each_other_are_reckoned_once() -> None:
     lets = " ".join(f"let x{i + 1} = x{i} + x{i}" for i in range(60))
     codec = codec_of(f'device "d" {{ x0: u8; {lets} a: u8 when x60 == 1 << 60 }}')
     assert codec.decode(b"\1\7") == {"x0": 1, "a": 7}
-
-
-# --- parameters, versions, state ------------------------------------------------------------------
-
-
-def test_parameters_are_asked_for_when_they_are_needed_and_held_to_their_domains() -> None:
-    codec = codec_of('param n: u8 min 1 max 4 device "d" { k: u8; a: u8[n] when k }')
-    assert codec.decode(b"\0") == {"k": 0, "a": None}
-    with pytest.raises(ParamError):
-        codec.decode(b"\1\2")
-    for unfit in (0, 5, "x"):
-        with pytest.raises(ParamError):
-            codec.decode(b"\0", params={"n": unfit})
-
-
-def test_known_parameters_are_those_that_nothing_binds() -> None:
-    text = (
-        "param lines: u8 max 9 param unasked: u8"
-        " struct S { param n: u8; param m: u16 = 1; outer k: u8; outer j: u8; a: u8[n] }"
-        " loop L { w: u8; s: string8 sticky when w; break when w }"
-        ' device "d" { k: u8; s: S(n = lines); l: L }'
-    )
-    found = codec_of(text).parameters
-    assert {n: (p.kind, p.most, p.has_default, p.sticky, p.outer) for n, p in found.items()} == {
-        "lines": ("number", 9, False, False, False),
-        "m": ("number", 0xFFFF, True, False, False),
-        "j": ("number", 255, False, False, True),
-        "s": ("bytes", 255, False, True, False),
-    }
-
-
-def test_versions_are_held_to_the_descriptions() -> None:
-    codec = codec_of('device "d" version 3 minimum 2 { a: u8 }')
-    for version in (1, 4):
-        with pytest.raises(DecodeError) as found:
-            codec.decode_from(b"xx\0", 2, version=version)
-        assert (found.value.code, found.value.offset) == ("version", 2)
-        with pytest.raises(EncodeError):
-            codec.encode({"a": 0}, version=version)
-
-
-def test_sticky_state_is_carried_from_section_to_section() -> None:
-    codec = codec_of(
-        'loop L { k: u8; s: string8 sticky when k & 1; break when k & 2 } device "d" { l: L }'
-    )
-    assert codec.decode(b"\2") == {"l": [{"k": 2, "s": b""}]}
-    first = codec.decode_from(b"\1\1a\3\1b", final=True)
-    assert first.carried == {"s": b"b"}
-    assert codec.decode(b"\2", params=first.carried) == {"l": [{"k": 2, "s": b"b"}]}
-    assert codec.encode({"l": [{"k": 2, "s": b"b"}]}, params=first.carried) == b"\2"
-
-
-def test_transforms_keep_a_number_in_another_form() -> None:
-    def to_value(exponent: int) -> int:
-        if exponent > 31:
-            raise ValueError("the exponent is over 31")
-        return 1 << exponent
-
-    power = Transform(to_value, lambda value: value.bit_length() - 1)
-    codec = load('device "d" { a: u8; p: u8 max 64 via power }', transforms={"power": power}).codec(
-        "d"
-    )
-    assert codec.decode(b"\0\6") == {"a": 0, "p": 64}
-    assert codec.encode({"a": 0, "p": 64}) == b"\0\6"
-    for wire, code in ((b"\0\7", "law"), (b"\0\x20", "transform")):
-        with pytest.raises(DecodeError) as found:
-            codec.decode(wire)
-        assert (found.value.code, found.value.field, found.value.offset) == (code, "p", 1)
-
-
-def test_other_files_lend_descriptions_constants_and_parameters() -> None:
-    others = {
-        "std.fifo": "use std.base param size: u8 max LIMIT"
-        " struct Fifo { param room: u8; a: bytes[room]; b: Base }",
-        "std.base": "const LIMIT = 3 struct Base { x: u8 }",
-    }
-    text = 'use std.fifo device "d" { f: Fifo(room = size) }'
-    codec = load(text, modules=others).codec("d")
-    assert codec.parameters["size"].most == 3
-    assert codec.decode(b"xy\7", params={"size": 2}) == {"f": {"a": b"xy", "b": {"x": 7}}}
-    with pytest.raises(SchemaError):
-        load(text)

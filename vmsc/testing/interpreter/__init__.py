@@ -23,7 +23,7 @@ from vmsc.testing.interpreter.codec import Codec, Decoded, Drawn, Schema, load
 from vmsc.testing.interpreter.drawing import GiveUp
 from vmsc.testing.interpreter.mutation import mutations
 from vmsc.testing.interpreter.parameters import Parameter
-from vmsc.testing.interpreter.scope import Transform
+from vmsc.testing.interpreter.scope import Transform, WireType
 from vmsc.testing.interpreter.syntax import SchemaError
 from vmsc.testing.interpreter.values import F64, Value, plain, same
 
@@ -38,6 +38,7 @@ __all__ = [
     "SchemaError",
     "Transform",
     "Value",
+    "WireType",
     "load",
     "mutations",
     "plain",

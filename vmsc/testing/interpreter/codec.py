@@ -14,7 +14,7 @@ from vmsc.testing.interpreter.drawing import DrawSource, GiveUp, draw_parameter
 from vmsc.testing.interpreter.encoder import write_description
 from vmsc.testing.interpreter.modules import Definition, link
 from vmsc.testing.interpreter.parameters import Parameter, parameters
-from vmsc.testing.interpreter.scope import Run, Scope, Transform
+from vmsc.testing.interpreter.scope import Run, Scope, Transform, WireType
 from vmsc.testing.interpreter.source import ByteSource
 from vmsc.testing.interpreter.syntax import Param, SchemaError
 from vmsc.testing.interpreter.values import Value
@@ -49,6 +49,7 @@ class Codec:
     definition: Definition
     parameters: Mapping[str, Parameter]
     transforms: Mapping[str, Transform] = field(default_factory=dict)
+    types: Mapping[str, WireType] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -147,7 +148,7 @@ class Codec:
                 raise TypeError(f"{self.name} has no parameter '{name}'")
             if not self.parameters[name].allows(value):
                 raise ParamError(f"'{name}' may not be {value!r}", name=name)
-        run = Run(params, {}, self.transforms)
+        run = Run(params, {}, self.transforms, self.types)
         own = self.version if self.definition.description.peeks else None
         return Scope(self.definition, own if own is None or version is None else version, run)
 
@@ -174,6 +175,7 @@ def load(
     *,
     modules: Mapping[str, str] = MappingProxyType({}),
     transforms: Mapping[str, Transform] = MappingProxyType({}),
+    types: Mapping[str, WireType] = MappingProxyType({}),
 ) -> Schema:
     """The codecs of schema text. A description that only a parameter completes has none."""
     module = link(text, modules)
@@ -182,5 +184,5 @@ def load(
         if any(isinstance(i, Param) and i.domain.kind == "description" for i in one.items):
             continue
         definition = Definition(module, one)
-        codecs[one.name or one.wire] = Codec(definition, parameters(definition), transforms)
+        codecs[one.name or one.wire] = Codec(definition, parameters(definition), transforms, types)
     return Schema(codecs)

@@ -7,7 +7,7 @@ from typing import assert_never
 from vmsc.runtime.errors import DecodeError
 from vmsc.testing.interpreter.arithmetic import number
 from vmsc.testing.interpreter.scalars import SCALARS
-from vmsc.testing.interpreter.scope import Scope, count, evaluate, holds
+from vmsc.testing.interpreter.scope import Scope, WireType, count, evaluate, holds
 from vmsc.testing.interpreter.shapes import (
     Bitmap,
     Double,
@@ -181,6 +181,8 @@ def _read(type_: Type, scope: Scope, source: Source, field: Field | None = None)
             return [source.number(_BITS, False, lambda: wish_of(None, scope)) for _ in range(words)]
         case Nested():
             return read_description(scope_of(shape, scope), source)
+        case WireType():
+            return source.external(shape)
         case Array(element=element, count=length):
             return _elements(element, count(length, scope), scope, source)
         case Until():

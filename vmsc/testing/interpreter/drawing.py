@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 from vmsc.runtime.errors import DecodeError
 from vmsc.testing.interpreter.parameters import Parameter
 from vmsc.testing.interpreter.scalars import Scalar
-from vmsc.testing.interpreter.scope import Run
+from vmsc.testing.interpreter.scope import Run, WireType
 from vmsc.testing.interpreter.source import Source, Wish
 from vmsc.testing.interpreter.syntax import Description, Expr, Name
 from vmsc.testing.interpreter.values import Value
@@ -147,6 +147,11 @@ class DrawSource:
 
     def rest(self) -> bytes:
         return self._write(self.rng.randbytes(self.rng.randrange(20)))
+
+    def external(self, wire: WireType) -> Value:
+        value = wire.draw(self.rng)
+        self._write(wire.encode(value))
+        return value
 
     # --- structure --------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from vmsc.runtime.errors import EncodeError
 from vmsc.testing.interpreter.arithmetic import number
 from vmsc.testing.interpreter.decoder import NULL, VALID
 from vmsc.testing.interpreter.scalars import SCALARS, Scalar
-from vmsc.testing.interpreter.scope import Scope, count, evaluate, holds
+from vmsc.testing.interpreter.scope import Scope, WireType, count, evaluate, holds
 from vmsc.testing.interpreter.shapes import (
     Bitmap,
     Double,
@@ -269,6 +269,8 @@ def _write(
                 _number(word, _BITS, False, out)
         case Nested():
             return write_description(value, scope_of(shape, scope), out)
+        case WireType(encode=encode):
+            out += encode(value)
         case Array(element=element, count=length):
             given = _sized(value, count(length, scope))
             return [_element(i, element, each, scope, out) for i, each in enumerate(given)]

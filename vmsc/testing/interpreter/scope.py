@@ -6,6 +6,7 @@ the description begins and filled as fields go by, so a name that is not there y
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,7 +33,7 @@ from vmsc.testing.interpreter.syntax import (
 )
 from vmsc.testing.interpreter.values import Body, Value
 
-__all__ = ["Run", "Scope", "Transform", "count", "evaluate", "holds", "named"]
+__all__ = ["Run", "Scope", "Transform", "WireType", "count", "evaluate", "holds", "named"]
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,25 @@ class Transform:
 
 
 @dataclass(frozen=True)
+class WireType:
+    """What a plugin adds to the language's types: how it is read, written and drawn.
+
+    `decode` takes the bytes up to where what is around it ends, and a place in them.
+    """
+
+    decode: Callable[[bytes, int], tuple[Any, int]]
+    encode: Callable[[Any], bytes]
+    draw: Callable[[random.Random], Any]
+
+
+@dataclass(frozen=True)
 class Run:
     """One decoding or encoding: the parameters that were given, and what loops remember."""
 
     params: Mapping[str, Value]
     sticky: dict[str, Value]
     transforms: Mapping[str, Transform]
+    types: Mapping[str, WireType]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from vmsc.testing.interpreter.arithmetic import binary, number
 from vmsc.testing.interpreter.constants import evaluate_constant
 from vmsc.testing.interpreter.modules import Definition
 from vmsc.testing.interpreter.scalars import SCALARS, STRINGS, Scalar
-from vmsc.testing.interpreter.scope import Scope, count, evaluate, holds, named
+from vmsc.testing.interpreter.scope import Scope, WireType, count, evaluate, holds, named
 from vmsc.testing.interpreter.syntax import (
     Arm,
     Array,
@@ -108,6 +108,7 @@ Shape = (
     | Rest
     | Bitmap
     | Nested
+    | WireType
     | Array
     | Until
     | UntilSum
@@ -145,6 +146,8 @@ def shape_of(type_: Type, scope: Scope, field: Field | None = None) -> Shape:
             if field is not None and field.most is not None:
                 limit = min(limit, number(evaluate(field.most, scope)))
             return String(prefix, limit)
+        case Named(name=name) if name in scope.run.types:
+            return scope.run.types[name]
         case Named():
             return _nested(type_, scope)
         case _:

@@ -15,7 +15,9 @@ from typing import Protocol, TypeVar
 
 from vmsc.runtime.errors import DecodeError, Truncated
 from vmsc.testing.interpreter.scalars import Scalar
+from vmsc.testing.interpreter.scope import WireType
 from vmsc.testing.interpreter.syntax import Description, Expr
+from vmsc.testing.interpreter.values import Value
 
 __all__ = ["NO_WISH", "ByteSource", "Source", "Wish"]
 
@@ -59,6 +61,8 @@ class Source(Protocol):
     def byte(self, *likely: int) -> int: ...
 
     def stops(self, scalar: Scalar, little: bool, stop: int) -> bool: ...
+
+    def external(self, wire: WireType) -> Value: ...
 
     def window(self, size: int, length: Expr, read: Callable[[Source], T]) -> T: ...
 
@@ -122,6 +126,14 @@ class ByteSource:
             return True
         self.pos = start
         return False
+
+    def external(self, wire: WireType) -> Value:
+        """A plugin's type knows no windows: what is too short for it may be one that ends."""
+        try:
+            value, self.pos = wire.decode(self.data[: self.end], self.pos)
+        except Truncated as short:
+            raise self._short(short.need) from None
+        return value
 
     def window(self, size: int, length: Expr, read: Callable[[Source], T]) -> T:
         start = self.pos

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from vmsc.testing.interpreter.expressions import Words, expression
 from vmsc.testing.interpreter.syntax import (
     Arm,
@@ -31,33 +29,36 @@ def type_of(words: Words) -> Type:
 
 
 def _bracketed(words: Words, base: Type) -> Type:
-    """`T[2][3]`: two of three. The brackets are read from the left and put on from the right."""
-    wraps: list[Callable[[Type], Type]] = []
+    """`T[2][3]`: two of three. `T[until ...][2]`: two lists; what is before it is its element."""
+    counts: list[Expr] = []
     while words.skip("["):
-        wraps.append(_bracket(words))
+        if words.is_word("until") and words.look(1).kind in ("name", "quoted"):
+            words.take()
+            base = _until(words, _array(base, counts))
+            counts = []
+        else:
+            counts.append(expression(words))
         words.expect("]")
-    for wrap in reversed(wraps):
-        base = wrap(base)
+    return _array(base, counts)
+
+
+def _array(base: Type, counts: list[Expr]) -> Type:
+    for count in reversed(counts):
+        base = Array(base, count)
     return base
 
 
-def _bracket(words: Words) -> Callable[[Type], Type]:
-    if words.is_word("until") and words.look(1).kind in ("name", "quoted"):
+def _until(words: Words, element: Type) -> Type:
+    if words.is_word("sum") and words.is_sign("(", ahead=1):
         words.take()
-        if words.is_word("sum") and words.is_sign("(", ahead=1):
-            words.take()
-            words.take()
-            part = words.name()
-            words.expect(")")
-            words.expect("==")
-            total = expression(words)
-            return lambda element: UntilSum(element, part, total)
-        first = words.name()
+        words.take()
+        part = words.name()
+        words.expect(")")
         words.expect("==")
-        stop = expression(words)
-        return lambda element: Until(element, first, stop)
-    count = expression(words)
-    return lambda element: Array(element, count)
+        return UntilSum(element, part, expression(words))
+    first = words.name()
+    words.expect("==")
+    return Until(element, first, expression(words))
 
 
 def _prefixed(words: Words) -> Type:

@@ -101,9 +101,10 @@ def hints_of(definition: Definition) -> Hints:
 
 
 def _constant(expr: Expr, module: Module) -> object:
+    """Its value; None where fields are in it, which may have the names of constants."""
     try:
         return evaluate_constant(expr, module)
-    except SchemaError:
+    except (SchemaError, TypeError, ValueError, ArithmeticError):
         return None
 
 
