@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vmsc.hooks import Artifact, ImporterError
-from vmsc.runtime.errors import DecodeError
-from vmsc.stream.configuration import read_configuration
+from vmsc.stream.configuration import named_machine
 from vmsc.stream.section_names import names_of
 from vmsc.stream.vmdesc import Device, Vmdesc, VmdescError, read_vmdesc
 
@@ -57,7 +56,7 @@ def run(data: bytes, options: Mapping[str, str]) -> Sequence[Artifact]:
     names = class_names()
     classes = {seen.wire: names.take(class_name(seen.wire)) for seen in devices.values()}
     writer = Writer(kinds, {kind: _kind_name(kind, classes.values(), names) for kind in kinds})
-    return _files(devices, kinds, classes, writer, _head(_machine(data)))
+    return _files(devices, kinds, classes, writer, _head(named_machine(data)))
 
 
 def _files(
@@ -108,14 +107,6 @@ def _head(machine: str) -> list[str]:
         f"// From QEMU's description of {source}: names, types and order are QEMU's.",
         "// Lengths, counts and what is there at all are as they were in that stream.",
     ]
-
-
-def _machine(data: bytes) -> str:
-    """The machine's name, if a whole stream was given."""
-    try:
-        return read_configuration(data[9:4096])[0].name if data[:4] == b"QEVM" else ""
-    except DecodeError:
-        return ""
 
 
 # --- sections -------------------------------------------------------------------------------------

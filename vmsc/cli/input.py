@@ -32,7 +32,7 @@ __all__ = [
 
 ROOM = 1 << 20  # bytes of RAM that are looked at together
 _PIECE = 1 << 18
-_FRAMED = b"VMSF"
+_START = 4  # bytes that say what a file is
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -170,8 +170,10 @@ def opened(
     `room`: RAM may come in pieces of about so many bytes; then a pipe is read as it comes.
     To be called, and its result used, within `refuse`.
     """
+    from vmsc.inspect.file_reader import is_framed
+
     piped = given.file == "-" and not given.resync
-    if piped and data is None and room is not None and beginning(given) != _FRAMED:
+    if piped and data is None and room is not None and not is_framed(beginning(given)):
         return _arriving(given, deep, room)
     if data is None and given.begun:
         data = given.begun + sys.stdin.buffer.read()
@@ -182,8 +184,8 @@ def beginning(given: Input) -> bytes:
     """The bytes that say what FILE is: a stream, a checkpoint, or something else."""
     if given.file != "-":
         with Path(given.file).open("rb") as handle:
-            return handle.read(len(_FRAMED))
-    given.begun = given.begun or sys.stdin.buffer.read(len(_FRAMED))
+            return handle.read(_START)
+    given.begun = given.begun or sys.stdin.buffer.read(_START)
     return given.begun
 
 

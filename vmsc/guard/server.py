@@ -22,11 +22,10 @@ from vmsc.guard.inbox import Closed, Exit, Heard, Input, Inputs, Second, Stop
 from vmsc.guard.qmp import Monitor
 from vmsc.guard.shutdown import Hands, conclude, log_size
 from vmsc.runtime.errors import CodecError
+from vmsc.stream.events import MAGIC
 from vmsc.stream.multifd import is_channel
 
 __all__ = ["guard"]
-
-_MAGIC = b"QEVM"
 
 
 async def guard(options: Options) -> int:
@@ -138,7 +137,7 @@ class _Guard:
         peer, start = _peer(writer), b""
         with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
             async with asyncio.timeout(self._options.timeout):
-                start = await reader.readexactly(len(_MAGIC))
+                start = await reader.readexactly(len(MAGIC))
         reason = None
         if is_channel(start):
             reason = "multifd"
@@ -146,7 +145,7 @@ class _Guard:
                 self._inputs.put(Second())
         elif self._session is not None:
             reason = "second-primary"
-        elif start != _MAGIC:
+        elif start != MAGIC:
             reason = "bad-magic" if start else "silent"
         if reason is not None:
             self._options.tell("connection-refused", reason=reason, peer=peer)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from vmsc.files import write_pieces
 from vmsc.guard.colo.checkpoint import Checkpoint, Taken
-from vmsc.guard.colo.first_migration import RAM, Baseline
+from vmsc.guard.colo.first_migration import Baseline
 from vmsc.inspect.entry import Entry
 from vmsc.inspect.framed_writer import Long, framed
 from vmsc.inspect.pipe_reader import payload_in
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.framed.context import Context, Setting
-from vmsc.stream.events import MESSAGES, VMSTATE_SIZE, Message, Pages, Section
+from vmsc.stream.events import MESSAGES, RAM, VMSTATE_SIZE, Message, Pages, Section
 
 __all__ = ["Store", "stored"]
 

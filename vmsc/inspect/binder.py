@@ -19,7 +19,7 @@ from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.runtime.notes import Notes
 from vmsc.stream.configuration import read_configuration
-from vmsc.stream.events import Configuration, Event, Pages, Section
+from vmsc.stream.events import RAM, Configuration, Event, Pages, Section, footer
 from vmsc.stream.primitives import encode_name
 from vmsc.stream.ram import Page, RamFormat, ram_measure
 from vmsc.stream.section_names import unknown_section
@@ -28,7 +28,6 @@ from vmsc.stream.targets import target_of
 
 __all__ = ["SectionBinder", "Unsettled", "ram_form"]
 
-_RAM = "ram"
 _EOS = (0x10).to_bytes(8, "big")
 
 Bound = tuple[Codec | None, dict[str, Any]]
@@ -110,7 +109,7 @@ class SectionBinder:
         if header.id not in self.names:
             self.names[header.id] = header.name
             self.earlier.add(header.name)
-        if self.quick and header.name == _RAM:
+        if self.quick and header.name == RAM:
             self._pass(header)
             page_size = self.answers.page_size or self.page_size
             form = RamFormat(page_size, self.shared, mapped=self.mapped)
@@ -121,7 +120,7 @@ class SectionBinder:
         codec, params = self._bound(header)
         if codec is None:
             return self._undescribed(header, buf, pos)
-        if header.name == _RAM:
+        if header.name == RAM:
             return self._ram(params)(header, buf, pos, final)
         if open_params(codec.params, params):
             self._try(codec, header, buf, pos, params)
@@ -181,8 +180,7 @@ class SectionBinder:
         """The end as the JSON description has it, if the footer stands there."""
         at = self.occurrences.of(header.name, header.instance, header.id)
         size = self.answers.recorded_size(header.name, header.instance, at)
-        footer = b"\x7e" + header.id.to_bytes(4, "big")
-        if size is None or bytes(buf[pos + size : pos + size + 5]) != footer:
+        if size is None or bytes(buf[pos + size : pos + size + 5]) != footer(header.id):
             return None
         return pos + size
 
@@ -234,7 +232,7 @@ class SectionBinder:
     def _remember(self, event: Section | Pages, codec: Codec, entry: Entry) -> None:
         """Keep the sticky state that a section leaves to the next part of its kind."""
         kept = self.sticky.setdefault(event.id, {})
-        if event.name != _RAM:
+        if event.name != RAM:
             kept.update(stickies(codec, entry.value()))
         elif self.block is not None:
             kept["block"] = encode_name(self.block)

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from vmsc.inspect.values import SectionValue
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import CodecError, DecodeError, ParamError, Truncated
-from vmsc.stream.events import Event, Pages, Section
+from vmsc.runtime.wire import ITEM_HEAD
+from vmsc.stream.events import Event, Pages, Section, footer
 
 __all__ = [
-    "ITEM_HEAD",
     "Entry",
     "Occurrences",
     "ParameterSource",
@@ -24,8 +24,6 @@ __all__ = [
     "located",
     "payload",
 ]
-
-ITEM_HEAD = 5  # a codec's framed encoding is one STRUCT item; a frame has a length of its own
 
 
 @dataclass
@@ -103,6 +101,7 @@ class Entry:
         try:
             return self._decoded(self.codec, self.event)
         except CodecError as fault:
+            # A codec's framed encoding is one STRUCT item; a frame has a length of its own.
             head = ITEM_HEAD if self.framed else 0
             raise located(fault, self.event, head) from None
 
@@ -116,7 +115,7 @@ class Entry:
             if not isinstance(section, Section) or not section.footer:
                 raise
             # The payload's last bytes may look like the head of a subsection: what follows shows.
-            data = bytes(self.data) + b"\x7e" + section.id.to_bytes(4)
+            data = bytes(self.data) + footer(section.id)
             return codec.qemu.decode_from(data, **params)[0]
 
 

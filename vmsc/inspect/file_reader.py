@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 
 from vmsc.compiler.library import Library
 from vmsc.inspect.binder import SectionBinder
-from vmsc.inspect.entry import ITEM_HEAD, Entry, ParameterSource, SectionValue, located, payload
+from vmsc.inspect.entry import Entry, ParameterSource, SectionValue, located, payload
 from vmsc.inspect.values import count_fields, last_sticky
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
+from vmsc.runtime.framed.frame import MAGIC as FRAME_MAGIC
+from vmsc.stream.events import MAGIC as STREAM_MAGIC
 from vmsc.stream.events import Event, Pages, Section
 from vmsc.stream.multifd import is_channel
 from vmsc.stream.reader import read_stream
@@ -17,7 +19,6 @@ from vmsc.stream.return_path import looks_like_answers
 from vmsc.stream.state import Measure, State
 
 __all__ = [
-    "ITEM_HEAD",
     "Entry",
     "ParameterSource",
     "SectionValue",
@@ -30,9 +31,6 @@ __all__ = [
     "payload",
     "stream_measure",
 ]  # fmt: skip
-
-STREAM_MAGIC = b"QEVM"
-FRAME_MAGIC = b"VMSF"
 
 
 def is_framed(data: Buffer) -> bool:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from vmsc.inspect.entry import ITEM_HEAD, Entry, payload
+from vmsc.inspect.entry import Entry, payload
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import EncodeError
 from vmsc.runtime.framed.checkpoint import CheckpointWriter
 from vmsc.runtime.framed.context import Context, Setting
 from vmsc.runtime.framed.frame import Frame
+from vmsc.runtime.wire import ITEM_HEAD
 from vmsc.stream.events import Configuration, Event, Section
 from vmsc.stream.frames import frame_of
 

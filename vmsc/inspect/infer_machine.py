@@ -16,11 +16,10 @@ from vmsc.inspect.parameters import open_parameters
 from vmsc.params.machine_file import MachineFile, ParamValue, SectionParams
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError
-from vmsc.stream.events import Section
+from vmsc.stream.events import RAM, Section
 
 __all__ = ["Learned", "learned"]
 
-_RAM = "ram"  # its parameters are in the configuration and in the description
 _TRIED = ("bool", "words")
 
 Key = tuple[str, int]  # a section's name and instance
@@ -74,7 +73,7 @@ def _read(
     try:
         for entry in entries(stream, library, open_parameters(stream, library)):
             event = entry.event
-            if isinstance(event, Section) and event.name != _RAM and event.id not in seen:
+            if isinstance(event, Section) and event.name != RAM and event.id not in seen:
                 seen.add(event.id)
                 found.setdefault((event.name, event.instance), []).append(_tried(entry))
     except CodecError as fault:

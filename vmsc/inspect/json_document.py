@@ -18,6 +18,7 @@ from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import CodecError, EncodeError
 from vmsc.stream.events import (
     MESSAGES,
+    RAM,
     Command,
     Configuration,
     Description,
@@ -122,7 +123,7 @@ def _section(entry: Entry, event: Section, room: SideFile) -> dict[str, Any]:
     part: dict[str, Any] = {"part": event.kind.name.lower(), "id": event.id, "name": event.name}
     part |= {"instance": event.instance, "version": event.version, "footer": event.footer}
     part |= _inside(event)
-    if event.name == "ram" and room.write is not None:
+    if event.name == RAM and room.write is not None:
         room.put(payload(entry))
         part["ram"] = room.placed()
         return part

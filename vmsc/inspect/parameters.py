@@ -22,6 +22,7 @@ from vmsc.params.machine_file import (
     parse_given,
 )
 from vmsc.runtime.codec import Buffer, Param
+from vmsc.stream.events import RAM
 from vmsc.stream.targets import target_of
 from vmsc.stream.vmdesc import Vmdesc, VmdescError, read_device, read_vmdesc
 from vmsc.stream.vmdesc_search import find_vmdesc, recorded
@@ -80,7 +81,7 @@ class StreamParameters:
         self.taken |= {str(g) for g in self.settings.given if g.name in names and g.matches(name)}
         if self.text is None or all(p.name in given for p in wanted):
             return given
-        if name == "ram" and (size := self.page_size):
+        if name == RAM and (size := self.page_size):
             return {"page_size": size, **given}
         known = self._solved(name, instance, occurrence)
         return {**known.params_for(name, instance, occurrence, wanted), **given}

@@ -25,6 +25,7 @@ from vmsc.params.constraints_from_vmdesc import ConstraintCollector, Misfit
 from vmsc.params.device_path import Earlier, placed
 from vmsc.params.machine_file import MachineFile, SectionParams
 from vmsc.schema import ir
+from vmsc.stream.events import RAM
 from vmsc.stream.section_names import names_of
 from vmsc.stream.targets import meant, target_of
 from vmsc.stream.vmdesc import Body, Device, Field, Vmdesc
@@ -108,7 +109,7 @@ def solve_stream(
         found.append(Solved(device, key, solution))
         earlier.add(device.name)
     page_size = PAGE_SIZE if vmdesc.page_size is None else vmdesc.page_size
-    sections = [SectionParams("ram", None, {"page_size": page_size})]
+    sections = [SectionParams(RAM, None, {"page_size": page_size})]
     needed = {(s.device.name, s.device.instance) for s in found if s.solution and s.solution.values}
     for one in found:
         if (one.device.name, one.device.instance) in needed:

@@ -22,6 +22,8 @@ __all__ = [
     "BYTES",
     "FIXED",
     "LIST",
+    "ITEM",
+    "ITEM_HEAD",
     "NULL",
     "STRUCT",
     "SUBSECTION",
@@ -82,7 +84,8 @@ __all__ = [
 # Kinds of items in the framed profile; docs/framed-format.md.
 FIXED, BYTES, ARRAY, LIST, STRUCT, SUBSECTION, NULL = range(1, 8)
 _KINDS = ("", "FIXED", "BYTES", "ARRAY", "LIST", "STRUCT", "SUBSECTION", "NULL")
-_ITEM = struct.Struct(">BI")
+ITEM = struct.Struct(">BI")  # an item's head: its kind and the length of what follows
+ITEM_HEAD = ITEM.size
 _ARRAY = struct.Struct(">BIII")
 _LIST = struct.Struct(">BII")
 _U32 = struct.Struct(">I")
@@ -333,7 +336,7 @@ def item(buf: Buffer, pos: int, kind: int, length: int | None = None) -> tuple[i
     """The (start, end) of an item's content; its kind and, if given, its length are as expected."""
     if pos + 5 > len(buf):
         short(buf, pos, 5)
-    found, size = _ITEM.unpack_from(buf, pos)
+    found, size = ITEM.unpack_from(buf, pos)
     if found != kind:
         shown = _KINDS[found] if 0 < found < len(_KINDS) else f"{found:#04x}"
         message = f"item {shown} found, expected {_KINDS[kind]}"
@@ -401,7 +404,7 @@ def subsection_item(buf: Buffer, pos: int) -> tuple[bytes, int, memoryview, int,
 def item_header(kind: int, length: int) -> bytes:
     if length > ITEM_LIMIT:
         raise EncodeError(f"an item of {length} bytes; the limit is {ITEM_LIMIT}", code="limit")
-    return _ITEM.pack(kind, length)
+    return ITEM.pack(kind, length)
 
 
 def array_header(count: int, element: int) -> bytes:

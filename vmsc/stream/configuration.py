@@ -1,7 +1,8 @@
-"""The CONFIGURATION body: bytes -> Machine, and so its end. It is no section: no id, no footer.
+"""The CONFIGURATION body: bytes -> MachineConfiguration, and so its end.
 
-Its subsections are found by QEMU's peek rule: 0x05, a length that has room for more than the name
-`configuration`, a name that begins with it. All else belongs to what follows.
+It is not a section: it has neither an id nor a footer. Its subsections are found by QEMU's peek
+rule: 0x05, a length that has room for more than the name `configuration`, a name that begins with
+it. All else belongs to what follows.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import msgspec
 
 from vmsc.runtime.codec import Buffer
+from vmsc.runtime.errors import DecodeError
+from vmsc.stream.events import MAGIC, Mark
 from vmsc.stream.primitives import be32, decode_name, refuse, string8, take, want
 
-__all__ = ["MachineConfiguration", "configuration_end", "read_configuration"]
+__all__ = ["MachineConfiguration", "configuration_end", "named_machine", "read_configuration"]
 
 _NAME = b"configuration"
 _SUBSECTION = 0x05
@@ -46,6 +49,16 @@ def read_configuration(
     while (subsection := _peek(buf, pos, final)) is not None:
         machine, pos = _read_subsection(machine, subsection, buf, pos)
     return machine, pos
+
+
+def named_machine(data: Buffer) -> str:
+    """The machine that a whole stream's configuration names; empty where there is none."""
+    if data[:4] != MAGIC or data[8:9] != bytes([Mark.CONFIGURATION]):
+        return ""
+    try:
+        return read_configuration(data[9:4096])[0].name
+    except DecodeError:
+        return ""
 
 
 def _peek(buf: Buffer, pos: int, final: bool) -> bytes | None:

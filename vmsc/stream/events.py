@@ -22,13 +22,20 @@ __all__ = [
     "Event",
     "FileHeader",
     "Gap",
+    "MAGIC",
     "Mark",
     "Message",
     "Pages",
+    "RAM",
     "Section",
     "SectionKind",
     "Trailing",
+    "footer",
 ]
+
+
+MAGIC = b"QEVM"  # QEMU_VM_FILE_MAGIC of migration/savevm.h: the first bytes of a stream
+RAM = "ram"  # the name of RAM's sections (migration/ram.c)
 
 
 class Mark(IntEnum):
@@ -52,6 +59,11 @@ class SectionKind(IntEnum):
     @property
     def named(self) -> bool:
         return self in (SectionKind.START, SectionKind.FULL)
+
+
+def footer(id_: int) -> bytes:
+    """What stands after a section of this id; machine types before 2.4 have none (savevm.c)."""
+    return bytes([Mark.FOOTER]) + id_.to_bytes(4, "big")
 
 
 class CommandShape(msgspec.Struct, frozen=True):

@@ -14,7 +14,9 @@ from vmsc.runtime.errors import DecodeError
 from vmsc.runtime.framed.context import Context, Setting
 from vmsc.runtime.framed.frame import NO_DIGEST, Frame, Kind
 from vmsc.stream.events import (
+    MAGIC,
     MESSAGES,
+    RAM,
     VMSTATE_SIZE,
     Command,
     Configuration,
@@ -34,13 +36,12 @@ from vmsc.stream.writer import event_bytes
 
 __all__ = ["context_of", "event_of", "frame_of", "is_ram", "wire_of"]
 
-_RAM = "ram"
 _SECTIONS = (Kind.SECTION, Kind.OPAQUE, Kind.RAM)
 
 
 def is_ram(name: str) -> bool:
     """Whether a section's payload is RAM in QEMU's own encoding, which needs no description."""
-    return name == _RAM
+    return name == RAM
 
 
 def frame_of(event: Event, payload: Buffer = b"", digest: bytes | None = None) -> Frame:
@@ -96,7 +97,7 @@ def event_of(frame: Frame) -> Event:
             kind, numbers = SectionKind(frame.type), (frame.instance, frame.version)
             return Section(0, kind, frame.id, frame.name, *numbers, 0, 0, frame.footer)
         case Kind.HEADER:
-            if data[:4] != b"QEVM":
+            if data[:4] != MAGIC:
                 raise _refuse(f"QEVM expected in a HEADER frame, found {data[:4].hex()}")
             return FileHeader(0, int.from_bytes(data[4:], "big"))
         case Kind.CONFIGURATION:

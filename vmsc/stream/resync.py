@@ -14,7 +14,7 @@ import msgspec
 
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, Truncated
-from vmsc.stream.events import COMMANDS, Event, Gap, Mark, SectionKind
+from vmsc.stream.events import COMMANDS, Event, Gap, Mark, SectionKind, footer
 from vmsc.stream.state import Measure, Phase, SectionHeader, State
 from vmsc.stream.step import step
 
@@ -62,14 +62,14 @@ class Resync:
 
 def _find(section: int, buf: Buffer, pos: int, final: bool) -> int | None:
     """The payload's end, where the first footer is that something likely follows."""
-    footer = bytes([Mark.FOOTER]) + section.to_bytes(4, "big")
+    end = footer(section)
     with memoryview(buf) as view:
-        for found in re.compile(re.escape(footer)).finditer(view, pos):
+        for found in re.compile(re.escape(end)).finditer(view, pos):
             if _likely(view, found.end(), final):
                 return found.start()
     if final:
         return None
-    raise Truncated(len(footer), offset=len(buf))
+    raise Truncated(len(end), offset=len(buf))
 
 
 def _likely(data: memoryview, pos: int, final: bool) -> bool:

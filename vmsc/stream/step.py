@@ -23,6 +23,7 @@ from vmsc.stream.configuration import configuration_end
 from vmsc.stream.events import (
     COMMANDS,
     ENABLE_COLO,
+    MAGIC,
     MESSAGES,
     PACKAGED,
     VMSTATE_SEND,
@@ -39,6 +40,7 @@ from vmsc.stream.events import (
     Section,
     SectionKind,
     Trailing,
+    footer,
 )
 from vmsc.stream.primitives import be16, be32, be64, refuse, string8, take, want
 from vmsc.stream.state import Full, Measure, Phase, SectionHeader, State
@@ -46,7 +48,6 @@ from vmsc.stream.vmdesc_search import MAX_DESCRIPTION
 
 __all__ = ["Step", "step"]
 
-_MAGIC = b"QEVM"
 _VERSION = 3
 _KINDS: dict[int, SectionKind] = {int(kind): kind for kind in SectionKind}
 _MAX_STARTED = 1024
@@ -140,7 +141,7 @@ def _read(
 
 
 def _file_header(buf: Buffer, pos: int, state: State) -> tuple[Event, int, Change]:
-    for at, expected in enumerate(_MAGIC[: len(buf) - pos], pos):
+    for at, expected in enumerate(MAGIC[: len(buf) - pos], pos):
         if buf[at] != expected:
             message = f"byte {expected:02x} of the magic QEVM expected, found {buf[at]:02x}"
             raise refuse("bad-magic", message, at)
@@ -348,11 +349,11 @@ def _footer(buf: Buffer, pos: int, header: SectionHeader, state: State, final: b
     elif not state.footers:
         return False
     found, _ = take(buf, pos, 5, "footer")
-    footer = bytes([Mark.FOOTER]) + header.id.to_bytes(4, "big")
-    if found != footer:
+    expected = footer(header.id)
+    if found != expected:
         raise refuse(
             "bad-footer",
-            f"the footer {footer.hex()} expected after the payload, found {found.hex()}",
+            f"the footer {expected.hex()} expected after the payload, found {found.hex()}",
             pos,
         )
     return True

@@ -16,6 +16,7 @@ import msgspec
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import EncodeError
 from vmsc.stream.events import (
+    MAGIC,
     PACKAGED,
     VMSTATE_SIZE,
     Command,
@@ -30,6 +31,7 @@ from vmsc.stream.events import (
     Pages,
     Section,
     Trailing,
+    footer,
 )
 from vmsc.stream.primitives import encode_name
 
@@ -58,11 +60,11 @@ def _section_head(section: Section) -> bytes:
 
 def _event_bytes(event: Event, payload: Buffer) -> tuple[bytes, Buffer, bytes]:
     match event:
-        case Section(id=id_, footer=footer):
-            after = struct.pack(">BI", Mark.FOOTER, id_) if footer else b""
+        case Section(id=id_, footer=footed):
+            after = footer(id_) if footed else b""
             return _section_head(event), payload, after
         case FileHeader(version=version):
-            return b"QEVM" + version.to_bytes(4, "big"), b"", b""
+            return MAGIC + version.to_bytes(4, "big"), b"", b""
         case Configuration(body=body):
             return bytes([Mark.CONFIGURATION]), body, b""
         case Command(number=number, data=data):

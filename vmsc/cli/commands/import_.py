@@ -101,8 +101,8 @@ def _write_machine(
     from vmsc.inspect.infer_machine import learned
     from vmsc.params.machine_file import machine_text
     from vmsc.params.solver import solve_stream
-    from vmsc.runtime.errors import DecodeError
-    from vmsc.stream.configuration import read_configuration
+    from vmsc.stream.configuration import named_machine
+    from vmsc.stream.events import MAGIC
     from vmsc.stream.vmdesc import read_vmdesc
 
     try:
@@ -110,13 +110,9 @@ def _write_machine(
         schema = library.schema
     except LibraryError as fault:
         stop(f"error: the schemas have errors\n{fault.text}")
-    try:
-        named = read_configuration(data[9:4096])[0].name if data[:4] == b"QEVM" else ""
-    except DecodeError:
-        named = ""
-    machine, solved = solve_stream(schema, read_vmdesc(data), named)
+    machine, solved = solve_stream(schema, read_vmdesc(data), named_machine(data))
     notes = [line for one in solved for line in _notes(one)]
-    if data[:4] == b"QEVM":
+    if data[:4] == MAGIC:
         more = learned(machine, data, library)
         machine = more.machine
         notes += _learned_notes(more)

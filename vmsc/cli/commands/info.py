@@ -20,15 +20,13 @@ from vmsc.cli.input import (
     refuse,
     report_gaps,
 )
-from vmsc.stream.events import Pages
+from vmsc.stream.events import MAGIC, RAM, Pages
 
 if TYPE_CHECKING:
     from vmsc.inspect.entry import Entry
 
 __all__ = ["command"]
 
-_FRAMED = b"VMSF"
-_STREAMS = (b"QEVM", _FRAMED)
 _COLUMNS = ("offset", "length", "kind", "id", "name", "inst", "vers", "class")
 
 
@@ -82,7 +80,7 @@ def _fields(entry: Entry) -> int | None:
     from vmsc.stream.events import Section
 
     event = entry.event
-    if not isinstance(event, Section) or entry.codec is None or event.name == "ram":
+    if not isinstance(event, Section) or entry.codec is None or event.name == RAM:
         return None
     return count_fields(entry.value())
 
@@ -103,11 +101,13 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
     version, and how its length is known. Below them, for a framed checkpoint, the frames by kind.
     A FILE that ends early or goes wrong is shown as far as it is good.
     """
+    from vmsc.inspect.file_reader import is_framed
+
     given = Input(file, **options)
     start = beginning(given)
-    if start not in _STREAMS and _aside(given, start, as_json):
+    framed = is_framed(start)
+    if not framed and start != MAGIC and _aside(given, start, as_json):
         return
-    framed = start == _FRAMED
     rows = [[*_COLUMNS, "fields"] if counted else [*_COLUMNS]]
     frames: dict[str, int] = {}
     try:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import msgspec
 
 from vmsc.guard.colo.checkpoint import Checkpoint, Taken
-from vmsc.guard.colo.first_migration import RAM, Baseline, Device
+from vmsc.guard.colo.first_migration import Baseline, Device
 from vmsc.guard.colo.protocol import ColoEvent, ColoMark, heard
 from vmsc.guard.colo.ram_proof import named_first, prove_pages
 from vmsc.guard.colo.refusal import Refusal, refused
 from vmsc.inspect.pipe_reader import entry_of, payload_in
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import CodecError
-from vmsc.stream.events import Eof, Message, Pages, Section, SectionKind
+from vmsc.stream.events import RAM, Eof, Message, Pages, Section, SectionKind
 from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Phase, SectionHeader
 

@@ -20,6 +20,7 @@ from vmsc.runtime.errors import CodecError
 from vmsc.runtime.framed.context import Started
 from vmsc.stream.events import (
     ENABLE_COLO,
+    RAM,
     Command,
     Configuration,
     Message,
@@ -31,9 +32,8 @@ from vmsc.stream.ram import BlockList, Flag, RamFormat, read_item
 from vmsc.stream.reader import Piece, StreamReader
 from vmsc.stream.state import Phase, State
 
-__all__ = ["RAM", "ROOM", "Baseline", "Device", "FirstMigration"]
+__all__ = ["ROOM", "Baseline", "Device", "FirstMigration"]
 
-RAM = "ram"
 # Bytes of RAM that are looked at together: what waits to be looked at is in memory twice.
 ROOM = 1 << 17
 _BETWEEN = (Phase.TAIL, Phase.MESSAGES)  # where a first migration may end

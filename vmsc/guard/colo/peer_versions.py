@@ -10,7 +10,6 @@ name: one that fits is enough.
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +21,13 @@ from vmsc.guard.colo.first_migration import Baseline
 from vmsc.guard.colo.refusal import Refusal
 from vmsc.inspect.entry import Entry
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.wire import LIST, STRUCT, SUBSECTION
+from vmsc.runtime.wire import ITEM, LIST, STRUCT, SUBSECTION
 from vmsc.stream.events import Section
 from vmsc.stream.section_names import names_of
 
 __all__ = ["DumpError", "Expected", "load_expected", "subsections_in"]
 
 MAX_SIZE = 1 << 26
-_ITEM = struct.Struct(">BI")
-_HEAD = 5
 _KEY = "vmschkmachine"
 
 Versions = tuple[int, int]
@@ -150,8 +147,8 @@ def subsections_in(item: Buffer, pos: int = 0, end: int | None = None) -> Iterat
     """The subsections in a value's framed encoding, nested ones too: name and version."""
     end = len(item) if end is None else end
     while pos < end:
-        kind, length = _ITEM.unpack_from(item, pos)
-        body = pos + _HEAD
+        kind, length = ITEM.unpack_from(item, pos)
+        body = pos + ITEM.size
         pos = body + length
         if kind == SUBSECTION:
             at = body + 1 + item[body]
