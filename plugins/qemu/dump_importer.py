@@ -6,12 +6,12 @@ not say is marked with `// ?` and written so that it can be checked and compiled
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from vmsc.hooks import Artifact, ImporterError
+from vmsc.json_input import JsonError
+from vmsc.stream.vmstate_dump import DumpDescription, DumpField, read_dump
 
 from .overlay import Shapes, condition, in_order, laid_over
 from .schema_text import (
@@ -72,66 +72,31 @@ class _Device:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _refuse(place: str, message: str) -> ImporterError:
-    return ImporterError(f"{place}: {message}")
-
-
-def _get(at: object, key: str, kind: type, place: str) -> Any:
-    value = at.get(key) if isinstance(at, dict) else None
-    negative = isinstance(value, int) and value < 0
-    if not isinstance(value, kind) or negative or (kind is int and isinstance(value, bool)):
-        what = {str: "a string", int: "a number from 0 on", list: "an array", dict: "an object"}
-        raise _refuse(place, f"'{key}': {what[kind]} expected")
-    return value
-
-
-def _description(at: object, place: str, depth: int = 0) -> _Description:
+def _description(at: DumpDescription, place: str, depth: int = 0) -> _Description:
     if depth > MAX_DEPTH:
-        raise _refuse(place, f"it nests deeper than {MAX_DEPTH}")
-    name = _get(at, "name", str, place)
-    here = f"{place}, '{name}'"
-    assert isinstance(at, dict)
-    fields = _get(at, "Fields", list, here) if "Fields" in at else []
-    subsections = _get(at, "Subsections", list, here) if "Subsections" in at else []
-    version = _get(at, "version_id", int, here)
+        raise ImporterError(f"{place}: it nests deeper than {MAX_DEPTH}")
     return _Description(
-        name,
-        version,
-        min(version, _get(at, "minimum_version_id", int, here)),
-        tuple(_field(each, here, depth) for each in fields),
-        tuple(_description(each, here, depth + 1) for each in subsections),
+        at.name,
+        at.version,
+        min(at.version, at.minimum),
+        tuple(_field(each, place, depth) for each in at.fields),
+        tuple(_description(each, place, depth + 1) for each in at.subsections),
     )
 
 
-def _field(at: object, place: str, depth: int) -> _Field:
-    name = _get(at, "field", str, place)
-    here = f"{place}, field '{name}'"
-    assert isinstance(at, dict)
-    nested = None
-    if "Description" in at:
-        nested = _description(at["Description"], here, depth + 1)
-    conditional = at.get("field_exists") is True
-    return _Field(
-        name, _get(at, "version_id", int, here), conditional, _get(at, "size", int, here), nested
-    )
+def _field(at: DumpField, place: str, depth: int) -> _Field:
+    nested = None if at.nested is None else _description(at.nested, place, depth + 1)
+    return _Field(at.name, at.since, at.conditional, at.size, nested)
 
 
 def _read(data: bytes) -> tuple[str, dict[str, _Description]]:
     """The machine's name, and a description for each QEMU type."""
     try:
-        top = json.loads(data.decode("utf-8", "surrogateescape"))
-    except RecursionError:
-        raise ImporterError("the dump nests too deep") from None
-    except ValueError as fault:
-        raise ImporterError(f"the dump is no JSON: {fault}") from None
-    if not isinstance(top, dict) or "vmschkmachine" not in top:
-        raise ImporterError("no dump of `qemu -dump-vmstate`: it has no 'vmschkmachine'")
-    machine = _get(top.pop("vmschkmachine"), "Name", str, "vmschkmachine")
-    types = {
-        name: _description(_get(each, "Description", dict, f"type '{name}'"), f"type '{name}'")
-        for name, each in top.items()
-    }
-    return machine, types
+        dump = read_dump(data)
+    except JsonError as fault:
+        raise ImporterError(str(fault)) from None
+    types = dump.types.items()
+    return dump.machine, {n: _description(each.description, f"'{n}'") for n, each in types}
 
 
 def _devices(types: Mapping[str, _Description]) -> list[_Device]:

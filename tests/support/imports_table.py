@@ -21,9 +21,10 @@ __all__ = [
 TABLE: Mapping[str, tuple[str, ...]] = {
     "": (),
     "files": (),
+    "json_input": (),
     "runtime": (),
     "runtime.framed": ("runtime",),
-    "stream": ("runtime", "runtime.framed"),
+    "stream": ("runtime", "runtime.framed", "json_input"),
     "schema": (),
     "schema.syntax": ("schema", "runtime.kinds"),
     "schema.ir": ("schema.source", "runtime.errors", "runtime.kinds", "runtime.peeks"),
@@ -32,15 +33,16 @@ TABLE: Mapping[str, tuple[str, ...]] = {
     "hooks": ("plan", "schema", "schema.ir"),
     "backend": ("hooks",),
     "hookspecs": ("hooks",),
-    "params": ("schema.ir", "stream", "runtime"),
+    "params": ("schema.ir", "stream", "runtime", "json_input"),
     "compiler": (
         "hooks", "plan", "schema", "schema.syntax", "schema.ir", "schema.resolve",
         "stream.targets", "stream.section_names", "runtime", "files",
     ),
     "inspect": (
         "compiler", "params", "stream", "runtime", "runtime.framed", "schema.ir", "files",
+        "json_input",
     ),
-    "guard.colo": ("inspect", "params", "stream", "runtime", "runtime.framed"),
+    "guard.colo": ("inspect", "params", "stream", "runtime", "runtime.framed", "json_input"),
     "guard": ("guard.colo", "inspect", "stream", "runtime", "runtime.framed", "files"),
     "testing": (
         "hooks", "compiler", "plan", "schema", "schema.syntax", "schema.ir", "schema.resolve",
@@ -53,7 +55,7 @@ TABLE: Mapping[str, tuple[str, ...]] = {
     ),
     "plugins.python": ("hooks", "plan", "schema.ir", "runtime.peeks"),
     "plugins.docs": ("hooks", "plan", "schema.ir"),
-    "plugins.qemu": ("hooks", "params", "stream", "runtime.errors"),
+    "plugins.qemu": ("hooks", "params", "stream", "runtime.errors", "json_input"),
 }  # fmt: skip
 
 # Lines of these tables that stand for what is not there yet.
@@ -68,7 +70,8 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "jinja2": ("hooks.templates",),
     "lark": ("schema.syntax.parser",),
     "msgspec": (
-        "runtime", "runtime.framed", "stream", "compiler", "inspect", "guard", "guard.colo", "cli",
+        "runtime", "runtime.framed", "json_input", "stream", "params", "compiler", "inspect",
+        "guard", "guard.colo", "cli",
     ),
     "platformdirs": ("compiler.cache_folder",),
     "pluggy": ("hooks.specs", "hooks.host"),

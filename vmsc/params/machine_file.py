@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from vmsc import VmscError
+from vmsc.json_input import JsonError, fitted, parsed
 from vmsc.runtime.codec import Param
 from vmsc.stream.section_names import names_of
 
@@ -47,6 +50,10 @@ _TRUTHS = {"true": 1, "yes": 1, "on": 1, "false": 0, "no": 0, "off": 0}
 ParamValue = int | str
 
 
+def _said(text: str) -> msgspec.Meta:
+    return msgspec.Meta(description=text)
+
+
 class MachineError(VmscError):
     """A machine file or setting that cannot be used; the message says where."""
 
@@ -65,6 +72,34 @@ class MachineFile:
     sections: tuple[SectionParams, ...] = ()
     name: str = ""
     source: str = "machine file"
+
+
+class SectionForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of the sections of one name. Where a stream has several of one name and instance,
+    there are as many entries, in the stream's order.
+    """
+
+    name: Annotated[str, _said("QEMU's name, with the device's path if it has one.")]
+    params: Annotated[
+        dict[str, bool | int | str],
+        _said('A value for each name. A number over 2^53 is written as a string, "0x...".'),
+    ]
+    instance: Annotated[
+        Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType,
+        _said("Whose they are; without it, those of all instances."),
+    ] = msgspec.UNSET
+
+
+class MachineForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters by section, as `vmsc import stream --machine` writes them and `--machine` reads
+    them.
+    """
+
+    format: Annotated[Literal[1], _said("The version of this form.")] = msgspec.field(
+        name="vmsc-machine"
+    )
+    sections: list[SectionForm]
+    machine: Annotated[str, _said("The machine type, such as pc-q35-8.1.")] = ""
 
 
 @dataclass(frozen=True)
@@ -96,52 +131,21 @@ def load_machine(path: Path) -> MachineFile:
 def parse_machine(text: bytes, source: str = "machine file") -> MachineFile:
     """The machine of a file's text. Raises MachineError."""
     try:
-        top = json.loads(text.decode())
-    except RecursionError:
-        raise MachineError(f"{source}: it nests too deep") from None
-    except ValueError as fault:
-        raise MachineError(f"{source}: no JSON: {fault}") from None
-    if not isinstance(top, dict) or "vmsc-machine" not in top:
-        raise MachineError(f"{source}: no machine file: it has no 'vmsc-machine'")
-    if top["vmsc-machine"] != FORMAT:
-        found = json.dumps(top["vmsc-machine"])[:40]
-        raise MachineError(f"{source}: format {FORMAT} expected, found {found}")
-    _only(top, ("vmsc-machine", "machine", "sections"), source)
-    name = _typed(top, "machine", str, f"{source}:", "")
-    sections = _typed(top, "sections", list, f"{source}:", None)
-    read = (_section(each, f"{source}: sections[{i}]") for i, each in enumerate(sections))
-    return MachineFile(tuple(read), name, source)
+        top = parsed(text)
+        if not isinstance(top, dict) or "vmsc-machine" not in top:
+            raise JsonError("not a machine file: it has no 'vmsc-machine'")
+        if top["vmsc-machine"] != FORMAT:  # another may have other keys
+            found = json.dumps(top["vmsc-machine"])[:40]
+            raise JsonError(f"a machine file of format {found}; vmsc reads format {FORMAT}")
+        form = fitted(top, MachineForm)
+    except JsonError as fault:
+        raise MachineError(f"{source}: {fault}") from None
+    return MachineFile(tuple(map(_section, form.sections)), form.machine, source)
 
 
-def _only(found: Mapping[str, Any], known: Sequence[str], place: str) -> None:
-    for key in found:
-        if key not in known:
-            raise MachineError(f"{place}: unknown key '{key}'; there are {', '.join(known)}")
-
-
-def _typed(found: Mapping[str, Any], key: str, kind: type, place: str, default: Any) -> Any:
-    value = found.get(key, default)
-    if value is None:
-        raise MachineError(f"{place} no '{key}'")
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        what = {str: "a string", list: "an array", dict: "an object", int: "a number"}[kind]
-        shown = json.dumps(value)[:40]
-        raise MachineError(f"{place} '{key}': {what} expected, found {shown}")
-    return value
-
-
-def _section(found: object, place: str) -> SectionParams:
-    if not isinstance(found, dict):
-        raise MachineError(f"{place}: an object expected, found {json.dumps(found)[:40]}")
-    _only(found, ("name", "instance", "params"), place)
-    name = _typed(found, "name", str, f"{place}:", None)
-    instance = _typed(found, "instance", int, f"{place}:", 0) if "instance" in found else None
-    params = _typed(found, "params", dict, f"{place}:", None)
-    for key, value in params.items():
-        if not isinstance(value, int | str):
-            shown = json.dumps(value)[:40]
-            raise MachineError(f"{place}: '{key}': a number or a word expected, found {shown}")
-    return SectionParams(name, instance, params)
+def _section(form: SectionForm) -> SectionParams:
+    instance = None if form.instance is msgspec.UNSET else form.instance
+    return SectionParams(form.name, instance, form.params)
 
 
 def machine_text(machine: MachineFile) -> str:

@@ -9,26 +9,25 @@ name: one that fits is enough.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vmsc import VmscError
 from vmsc.guard.colo.checkpoint import Checkpoint
 from vmsc.guard.colo.first_migration import Baseline
 from vmsc.guard.colo.refusal import Refusal
 from vmsc.inspect.entry import Entry
+from vmsc.json_input import JsonError
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.wire import ITEM, LIST, STRUCT, SUBSECTION
 from vmsc.stream.events import Section
 from vmsc.stream.section_names import names_of
+from vmsc.stream.vmstate_dump import DumpDescription, read_dump
 
 __all__ = ["DumpError", "Expected", "load_expected", "subsections_in"]
 
 MAX_SIZE = 1 << 26
-_KEY = "vmschkmachine"
 
 Versions = tuple[int, int]
 """The newest version that is loaded, and the oldest."""
@@ -99,48 +98,29 @@ class Expected:
 def load_expected(path: Path) -> Expected:
     """Read a file that `qemu -dump-vmstate` wrote. Raises DumpError, and OSError."""
     if path.stat().st_size > MAX_SIZE:
-        raise DumpError(f"{path}: a dump of over {MAX_SIZE} bytes")
+        raise DumpError(f"{path}: a dump of more than {MAX_SIZE} bytes")
     try:
-        top = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as fault:
-        raise DumpError(f"{path}: no JSON: {fault}") from None
-    if not isinstance(top, dict) or _KEY not in top:
-        raise DumpError(f"{path}: no -dump-vmstate: it has no '{_KEY}'")
+        dump = read_dump(path.read_bytes())
+    except JsonError as fault:
+        raise DumpError(f"{path}: {fault}") from None
     devices: dict[str, list[_Device]] = {}
-    try:
-        for type_, device in top.items():
-            if type_ != _KEY and "Description" in device:
-                one = device["Description"]
-                devices.setdefault(one["name"], []).append(_device(one))
-    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as fault:
-        raise DumpError(f"{path}: type '{type_}' is not as QEMU dumps it: {fault}") from None
+    for type_ in dump.types.values():
+        devices.setdefault(type_.description.name, []).append(_device(type_.description))
     return Expected(devices)
 
 
-def _device(description: Mapping[str, Any]) -> _Device:
+def _device(description: DumpDescription) -> _Device:
     subsections: dict[str, list[Versions]] = {}
-    names = set()
-    for one, is_subsection in _within_it(description):
-        names.add(one["name"])
+    inside = tuple(description.all())
+    for one, is_subsection in inside:
         if is_subsection:
-            subsections.setdefault(one["name"], []).append(_versions(one))
-    return _Device(_versions(description), frozenset(names), subsections)
+            subsections.setdefault(one.name, []).append(_versions(one))
+    names = frozenset(one.name for one, _ in inside)
+    return _Device(_versions(description), names, subsections)
 
 
-def _versions(description: Mapping[str, Any]) -> Versions:
-    return int(description["version_id"]), int(description["minimum_version_id"])
-
-
-def _within_it(
-    description: Mapping[str, Any], is_subsection: bool = False
-) -> Iterator[tuple[Mapping[str, Any], bool]]:
-    """A description and all that lie in it; whether each is a subsection."""
-    yield description, is_subsection
-    for subsection in description.get("Subsections", ()):
-        yield from _within_it(subsection, True)
-    for field in description.get("Fields", ()):
-        if "Description" in field:
-            yield from _within_it(field["Description"])
+def _versions(description: DumpDescription) -> Versions:
+    return description.version, description.minimum
 
 
 def subsections_in(item: Buffer, pos: int = 0, end: int | None = None) -> Iterator[tuple[str, int]]:
