@@ -31,6 +31,7 @@ def check(path: Path, status: int) -> str:
 BAD: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "[empty-file]"),
     "blank": (b"\n\n", "[empty-file]"),
+    "blanks": (b" " * 1_000_000, "[empty-file]"),
     "comment": (b"// nothing\n", "[empty-file]"),
     "latin": (b"struct A { a: u8 } // caf\xe9", "[encoding]"),
     "binary": (bytes(range(256)) * 64, "[encoding]"),

@@ -4,8 +4,10 @@ nothing, writes nothing.
 
 from __future__ import annotations
 
+import gc
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,20 @@ class Compiled:
     asked: tuple[str, ...]
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for unused circles of objects. What the compiler makes are trees,
+    which need none, and a search through millions of their nodes takes as long as parsing.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def analyse(loaded: Loaded, host: Host, report: Report) -> Compiled | None:
     """Resolve, check and lower; None if the report has errors."""
     schema = resolve(loaded.files, report, host.types, host.transforms)
@@ -46,6 +62,7 @@ def analyse(loaded: Loaded, host: Host, report: Report) -> Compiled | None:
     return Compiled(schema, lower(schema), loaded.asked)
 
 
+@_uncollected()
 def compile_paths(
     paths: Iterable[Path], host: Host, report: Report, search: Sequence[Path] = ()
 ) -> Compiled | None:
@@ -58,6 +75,7 @@ def compile_paths(
     return analyse(loaded, host, report)
 
 
+@_uncollected()
 def generate(
     compiled: Compiled,
     backend: Backend,

@@ -27,6 +27,7 @@ MAX_RUN_BYTES = 4096  # bytes of one buffer within a run
 
 
 Plans = Mapping[str, plan.Plan]
+RunForm = plan.Num | plan.Blob | plan.Row | plan.Group
 
 
 def _num(scalar: ir.Scalar) -> plan.Num:
@@ -102,7 +103,11 @@ class _Steps:
     order: Order = "big"
     size: int = 0
 
-    def flush(self) -> tuple[plan.Step, ...]:
+    def all(self) -> tuple[plan.Step, ...]:
+        self.flush()
+        return tuple(self.done)
+
+    def flush(self) -> None:
         if self.run:
             self.done.append(plan.Run(self.order, self.size, tuple(self.run)))
         offsets = {f.name: f.offset for f in self.run}
@@ -111,24 +116,30 @@ class _Steps:
                 step = replace(step, back=self.size - offsets[step.field])
             self.done.append(step)
         self.run, self.behind, self.size, self.order = [], [], 0, "big"
-        return tuple(self.done)
 
-    def fixed(self, field: plan.RunField) -> None:
+    def fixed(
+        self,
+        name: str,
+        form: RunForm,
+        size: int,
+        parts: tuple[tuple[str, int], ...] = (),
+        via: str = "",
+    ) -> None:
         """Add a field to the run, after ending one of another byte order."""
-        order = _order(field.form)
+        order = _order(form)
         if order and self.order != order and any(_order(f.form) for f in self.run):
             self.flush()
         if order:
             self.order = order
-        self.run.append(replace(field, offset=self.size))
-        self.size += field.size
+        self.run.append(plan.RunField(name, form, self.size, size, parts, via))
+        self.size += size
 
     def step(self, step: plan.Step) -> None:
         self.flush()
         self.done.append(step)
 
 
-def _order(form: plan.Num | plan.Blob | plan.Row | plan.Group) -> Order | None:
+def _order(form: RunForm) -> Order | None:
     """The byte order that a form needs; None if any will do."""
     match form:
         case plan.Num(order=order, size=size) | plan.Row(num=plan.Num(order=order, size=size)):
@@ -145,9 +156,7 @@ def _constant(expr: ir.Expr) -> int | None:
     return expr.value if isinstance(expr, ir.Number) else None
 
 
-def _run_form(
-    node: plan.Node, plans: Plans
-) -> tuple[plan.Num | plan.Blob | plan.Row | plan.Group, int] | None:
+def _run_form(node: plan.Node, plans: Plans) -> tuple[RunForm, int] | None:
     """The node as a part of a run, with its size; None where it is no fixed one."""
     match node:
         case plan.Num(size=size):
@@ -226,14 +235,14 @@ def _add_field(item: ir.Field, steps: _Steps) -> None:
         steps.step(plan.Value(item.name, node))
     else:
         form, size = fixed
-        steps.fixed(plan.RunField(item.name, form, 0, size, via=item.via))
+        steps.fixed(item.name, form, size, via=item.via)
     steps.behind.extend(_laws(item))
 
 
 def _add_split(item: ir.Split, steps: _Steps) -> None:
     num = _num(item.scalar)
     parts = tuple((p.name, p.mask) for p in item.parts)
-    steps.fixed(plan.RunField(item.name, num, 0, num.size, parts))
+    steps.fixed(item.name, num, num.size, parts)
 
 
 @dataclass
@@ -259,7 +268,7 @@ class _Body:
     def close(self) -> None:
         """End the gate, if one is open."""
         if self.condition is not None:
-            self.steps.step(plan.Gate(self.condition, self.gate.flush(), tuple(self.names)))
+            self.steps.step(plan.Gate(self.condition, self.gate.all(), tuple(self.names)))
         self.gate, self.condition, self.names = _Steps(self.plans), None, []
 
 
@@ -292,7 +301,7 @@ def _lower_items(description: ir.Description, plans: Plans) -> tuple[plan.Step, 
             case _:
                 assert_never(item)
     body.close()
-    return body.steps.flush()
+    return body.steps.all()
 
 
 # --- descriptions ---------------------------------------------------------------------------------

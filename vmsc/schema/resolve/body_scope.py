@@ -214,17 +214,17 @@ class BodyScope:
                 given = self.words(name)
             case _:
                 given = ()
+        unfit = next((word for word in given if word not in param.words), None)
+        if given and unfit is None:
+            return value
         wanted = ", ".join(f'"{w}"' for w in param.words)
-        if not given:
+        if unfit is None:
             self.report.error("unknown-word", f"'{param.name}' takes one of {wanted}", span)
-            return INVALID
-        for word in given:
-            if word not in param.words:
-                hint = self.report.did_you_mean(word, span, param.words)
-                message = f"'{param.name}' cannot be \"{word}\"; it takes one of {wanted}"
-                self.report.error("unknown-word", message, span, *hint)
-                return INVALID
-        return value
+        else:
+            hint = self.report.did_you_mean(unfit, span, param.words)
+            message = f"'{param.name}' cannot be \"{unfit}\"; it takes one of {wanted}"
+            self.report.error("unknown-word", message, span, *hint)
+        return INVALID
 
 
 def outer_bytes(name: str, doc: str, span: Span) -> ir.Param:

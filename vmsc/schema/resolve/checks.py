@@ -82,14 +82,14 @@ def _taken_for(name: str, owner: str) -> bool:
 
 def _tails(description: ir.Description, hollow: set[str]) -> Iterator[ir.Use]:
     """The nested descriptions that the body may end with: nothing on the wire need follow them."""
-    # A loop ends at any of its breaks.
-    ends = [i for i, item in enumerate(description.items) if isinstance(item, ir.Break)]
-    for end in ends if description.kind == "loop" else [len(description.items)]:
-        for item in reversed(description.items[:end]):
-            if isinstance(item, ir.Field):
-                yield from _type_tails(item.type)
-            if isinstance(item, ir.Field | ir.Split) and not _may_be_absent(item, hollow):
-                break
+    may_end = description.kind != "loop"  # which ends at any of its breaks, and there alone
+    for item in reversed(description.items):
+        if isinstance(item, ir.Break):
+            may_end = True
+        if may_end and isinstance(item, ir.Field):
+            yield from _type_tails(item.type)
+        if isinstance(item, ir.Field | ir.Split) and not _may_be_absent(item, hollow):
+            may_end = False
 
 
 def _may_be_absent(item: ir.Field | ir.Split, hollow: set[str]) -> bool:
@@ -110,13 +110,13 @@ def _type_tails(type_: ir.Type) -> Iterator[ir.Use]:
             pass
 
 
-Ends = Mapping[str, None]  # keys, in order
+Ends = Mapping[str, ir.Description]  # those that peek at an end, by the name that they peek for
 
 
 def _peeking(key: str, schema: ir.Schema, ends: Mapping[str, Ends]) -> Ends:
     """Who peeks where the description `key` ends: itself, and what it ends with."""
-    peeks = schema.descriptions[key].kind in ("vmsd", "subsection")
-    return {**({key: None} if peeks else {}), **ends[key]}
+    one = schema.descriptions[key]
+    return {one.wire: one, **ends[key]} if one.kind in ("vmsd", "subsection") else ends[key]
 
 
 def subsection_prefixes(schema: ir.Schema, report: Report) -> None:
@@ -127,18 +127,19 @@ def subsection_prefixes(schema: ir.Schema, report: Report) -> None:
     hollow = _hollow(schema)
     ends: dict[str, Ends] = {}
     for key, owner in schema.descriptions.items():
-        before: dict[str, None] = {}
+        before: dict[str, ir.Description] = {}
         for use in _tails(owner, hollow):
             before |= _peeking(use.key, schema, ends)
         for sub in owner.subsections:
-            _check_thieves(sub, [schema.descriptions[key] for key in before], report)
+            _check_thieves(sub, before, report)
             before |= _peeking(sub.use.key, schema, ends)
         ends[key] = before
 
 
-def _check_thieves(sub: ir.Subsection, before: list[ir.Description], report: Report) -> None:
-    """Report the first of those that peek before `sub` who would take it."""
-    thief = next((d for d in before if _taken_for(sub.wire, d.wire)), None)
+def _check_thieves(sub: ir.Subsection, before: Ends, report: Report) -> None:
+    """Report one of those that peek before `sub` who would take it."""
+    beginnings = (sub.wire[:length] for length in range(1, len(sub.wire)))
+    thief = next((before[wire] for wire in beginnings if wire in before), None)
     if thief is None:
         return
     known = any(s.wire == sub.wire for s in thief.subsections)

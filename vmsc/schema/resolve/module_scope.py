@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -215,9 +216,9 @@ def _words_param(
     param: syntax.Param, written: Sequence[syntax.Word], scope: ConstScope
 ) -> ir.Param | None:
     words = [w.text for w in written]
-    if len(set(words)) < len(words):
-        twice = next(w for i, w in enumerate(words) if w in words[:i])
-        scope.report.error("duplicate-name", f'a second "{twice}"', param.span)
+    for twice, count in Counter(words).items():
+        if count > 1:
+            scope.report.error("duplicate-name", f'a second "{twice}"', param.span)
     default = None if param.default is None else resolve_expr(param.default, scope)
     if default is INVALID:
         return None

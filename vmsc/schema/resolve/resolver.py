@@ -198,7 +198,9 @@ class _Resolver:
         arguments: Sequence[syntax.Argument],
         generics: Sequence[str],
     ) -> None:
-        known = [*(p.name for p in description.params), *generics]
+        if not arguments:
+            return
+        known = {*(p.name for p in description.params), *generics}
         seen: set[str] = set()
         for argument in arguments:
             name = argument.name
