@@ -1,0 +1,64 @@
+"""Schema texts to checked programs and imported codecs, in memory but for the texts themselves."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import sys
+import tempfile
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmsc.diag import Report, as_text
+from vmsc.driver import Compiled, compile_paths, generate, load_modules
+from vmsc.host import Host, load_host
+from vmsc.testing.schemas import Texts
+
+__all__ = ["Refused", "analysed", "host", "modules_of"]
+
+_packages = itertools.count()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What `vmsc check` says of texts that it does not take: the codes, and all of it as text."""
+
+    codes: tuple[str, ...]
+    text: str
+
+
+@functools.cache
+def host() -> Host:
+    """The plugins that random schemas need, beside those that come with vmsc."""
+    return load_host(["vmsc.testing.plugin"])
+
+
+def analysed(texts: Texts) -> Compiled | Refused:
+    """The schema's meaning and its program, or why it has none."""
+    report = Report()
+    with tempfile.TemporaryDirectory(prefix="vmsc-") as folder:
+        for module, text in texts.files.items():
+            path = Path(folder, *module.split(".")).with_suffix(".vmsd")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        found = compile_paths([Path(folder)], host(), report)
+    if found is None:
+        codes = tuple(sorted({each.code for each in report.sorted() if each.severity == "error"}))
+        return Refused(codes, as_text(report))
+    return found
+
+
+def modules_of(found: Compiled) -> Mapping[str, types.ModuleType]:
+    """The generated modules, by name; each call makes a package of its own."""
+    report = Report()
+    artifacts = generate(found, host().backends["python"], host(), report)
+    assert not report.failed, as_text(report)
+    package = f"vmsc_random_{next(_packages)}"
+    try:
+        return load_modules(artifacts, package)
+    finally:
+        # The modules import each other as they are loaded; later nothing finds them by name.
+        for name in [n for n in sys.modules if n.split(".")[0] == package]:
+            del sys.modules[name]
