@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import sys
 import tempfile
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,13 @@ from vmsc.driver import Compiled, compile_paths, generate, load_modules
 from vmsc.host import Host, load_host
 from vmsc.testing.schemas import Texts
 
-__all__ = ["Refused", "analysed", "host", "modules_of"]
+__all__ = ["BackendRefusal", "Refused", "analysed", "host", "modules_of"]
 
 _packages = itertools.count()
+
+
+class BackendRefusal(Exception):
+    """The backend cannot write what `vmsc check` calls good."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +55,16 @@ def analysed(texts: Texts) -> Compiled | Refused:
     return found
 
 
-def modules_of(found: Compiled) -> Mapping[str, types.ModuleType]:
-    """The generated modules, by name; each call makes a package of its own."""
+@contextlib.contextmanager
+def modules_of(found: Compiled) -> Iterator[Mapping[str, types.ModuleType]]:
+    """The generated modules, by name, in a package of their own, for as long as they are used."""
     report = Report()
     artifacts = generate(found, host().backends["python"], host(), report)
-    assert not report.failed, as_text(report)
+    if report.failed:
+        raise BackendRefusal(as_text(report))
     package = f"vmsc_random_{next(_packages)}"
     try:
-        return load_modules(artifacts, package)
+        yield load_modules(artifacts, package)
     finally:
-        # The modules import each other as they are loaded; later nothing finds them by name.
         for name in [n for n in sys.modules if n.split(".")[0] == package]:
             del sys.modules[name]

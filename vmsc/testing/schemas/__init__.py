@@ -1,4 +1,5 @@
 """Schemas drawn at random: valid text over the whole language of docs/language.md."""
+
 from vmsc.testing.schemas.files import Texts, draw_schema, seeded_schema
 
 __all__ = ["Texts", "draw_schema", "seeded_schema"]

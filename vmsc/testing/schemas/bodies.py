@@ -109,7 +109,9 @@ def _laws(body: Body, type_: Type) -> tuple[list[str], Bounds]:
     return laws, (low, high)
 
 
-def _knowns(scope: BodyScope, name: str, type_: Type, bounds: Bounds, optional: bool) -> list[Known]:
+def _knowns(
+    scope: BodyScope, name: str, type_: Type, bounds: Bounds, optional: bool
+) -> list[Known]:
     """What expressions can name of a field; where it is absent, it reads as 0."""
     path = scope.write(name)
     least = 0 if optional else bounds[0]
@@ -179,6 +181,14 @@ def add_field(body: Body, type_: Type, presence: Presence) -> None:
     if len(modifiers) > 1 and choices.often(40):
         modifiers.reverse()
     body.add(" ".join((f"{scope.write(name)}: {type_.text}", *modifiers)))
+
+
+def _number(body: Body) -> None:
+    """A number that is always there, and may be any."""
+    type_ = scalar(body.choices)
+    name = _named(body, type_, type_.bounds, Presence())
+    body.grow(type_, True)
+    body.add(f"{body.scope.write(name)}: {type_.text}")
 
 
 def _padding(body: Body) -> None:
@@ -292,8 +302,14 @@ def _require(body: Body) -> None:
     body.add(f"require {scope.expr(law)}{why}")
 
 
-def _break(body: Body) -> None:
+def _break(body: Body, last: bool) -> None:
+    """An end of the loop; the `last` depends on the round's first number, so that it will come."""
     scope, choices = body.scope, body.choices
+    if last and body.first is not None:
+        path = scope.own[body.first[0]][0].path
+        end = choices.one((f"{path} & 1", f"{path} == 0", f"{path} & 4 != 0", f"{path} < 3"))
+        body.add(f"break {choices.one(('when', 'unless'))} {end}")
+        return
     names = [k for k in scope.visible() if k.path.strip("`") in scope.own]
     found = scope.expr(condition(choices, names or scope.visible(), 1))
     word = "when" if found == "true" else choices.one(("when", "unless"))
@@ -318,11 +334,11 @@ def draw_items(body: Body, count: int) -> None:
     for _ in range(choices.weighted(((5, 0), (3, 1), (1, 2)))):
         _parameter(body)
     if body.scope.kind == "loop":
-        add_field(body, scalar(choices), Presence())
+        _number(body)
     for _ in range(count):
         body.scope.file.schema.left -= 1
         choices.weighted(_ITEMS)(body)
         if body.scope.kind == "loop" and choices.often(25):
-            _break(body)
+            _break(body, last=False)
     if body.scope.kind == "loop":
-        _break(body)
+        _break(body, last=True)

@@ -19,9 +19,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Choices:
-    """`below(n)` is a number from 0 to n - 1."""
+    """`below(n)` is a number from 0 to n - 1. `plain`: names that collide with nothing."""
 
     below: Callable[[int], int]
+    plain: bool = False
 
     def between(self, low: int, high: int) -> int:
         return low + self.below(high - low + 1)
@@ -43,6 +44,6 @@ class Choices:
         raise AssertionError("the weights do not add up")
 
 
-def seeded(seed: str) -> Choices:
+def seeded(seed: str, plain: bool = False) -> Choices:
     """The choices that this seed stands for."""
-    return Choices(random.Random(seed).randrange)
+    return Choices(random.Random(seed).randrange, plain)

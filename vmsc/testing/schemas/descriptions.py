@@ -130,7 +130,8 @@ def draw_description(file: FileScope, kind: str, items: int) -> list[str]:
         add_field(body, Type("opaque", hollow=True, open=True), Presence())
     doc = doc_lines(choices)
     file.described[name] = Described(
-        name, kind, minimum, version, tuple(scope.needs.values()), tuple(body.members), body.first,
+        name, kind, minimum, version, tuple(scope.needs.values()),
+        tuple(body.members) if kind != "loop" else (), body.first,
         tuple(body.sums), body.size if kind == "struct" and not generics else None, body.hollow,
         body.open, generics, body.level + 2 * len(generics),
     )  # fmt: skip

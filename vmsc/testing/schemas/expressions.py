@@ -84,7 +84,9 @@ def literal(choices: Choices, value: int) -> str:
 
 def constant(choices: Choices, value: int) -> Expr:
     text = literal(choices, abs(value))
-    return Expr(f"-{text}" if value < 0 else text, _UNARY if value < 0 else _ATOM, (value, value), True)
+    return Expr(
+        f"-{text}" if value < 0 else text, _UNARY if value < 0 else _ATOM, (value, value), True
+    )
 
 
 def string(text: str) -> str:
@@ -232,9 +234,7 @@ def _binary(choices: Choices, op: str, left: Expr, right: Expr) -> Expr:
     return found or binary(op, _small(choices, left), _small(choices, right)) or left
 
 
-def _function(
-    choices: Choices, name: str, left: Expr, right: Expr, names: Sequence[Known]
-) -> Expr:
+def _function(choices: Choices, name: str, left: Expr, right: Expr, names: Sequence[Known]) -> Expr:
     if name in ("ceil_div", "align") and right.bounds[0] < 1:
         right = constant(choices, 1 + choices.below(9))
     found = _called(name, left, right)
@@ -258,9 +258,7 @@ def _called(name: str, left: Expr, right: Expr) -> Expr | None:
     return Expr(f"{name}({left.text}, {right.text})", _ATOM, exact, left.fixed and right.fixed)
 
 
-def bounded(
-    choices: Choices, names: Sequence[Known], low: int, high: int, depth: int = 2
-) -> Expr:
+def bounded(choices: Choices, names: Sequence[Known], low: int, high: int, depth: int = 2) -> Expr:
     """A number that is surely from `low` to `high`: a constant, or clamped in one of many ways."""
     if not names or low == high or choices.often(25):
         return constant(choices, choices.between(low, min(high, low + 12)))

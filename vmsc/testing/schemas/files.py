@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -80,7 +79,7 @@ def draw_schema(choices: Choices) -> Texts:
     file, uses = _using(schema, known)
     lines = _head(file, uses) + _file(file, choices.between(1, 2), choices.between(0, 4))
     files["main"] = "\n".join(lines) + "\n"
-    return Texts(types.MappingProxyType(files))
+    return Texts(files)
 
 
 def _using(
@@ -103,6 +102,6 @@ def _using(
     return file, tuple(known)
 
 
-def seeded_schema(seed: str) -> Texts:
-    """The schema that a seed stands for."""
-    return draw_schema(seeded(seed))
+def seeded_schema(seed: str, plain: bool = False) -> Texts:
+    """The schema that a seed stands for; `plain`: with names that collide with nothing."""
+    return draw_schema(seeded(seed, plain))

@@ -12,18 +12,25 @@ from vmsc.testing.schemas.choices import Choices
 
 __all__ = ["LANGUAGE_WORDS", "doc_lines", "fresh", "pick_descriptions", "text", "written"]
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 # The words of grammars/vmsd.lark: names only between back-quotes.
 LANGUAGE_WORDS = frozenset(
-    """use const struct loop vmsd device as version minimum target split low high bits let
+    _words("""
+    use const struct loop vmsd device as version minimum target split low high bits let
     require break when unless subsection outer since min max equals sticky via param one of at
     under description until sum list tag tree nullable present marked choice else within opaque
-    little host or and not true false""".split()
+    little host or and not true false
+""")
 )
 
-_PLAIN = "a b c d g h j k m n q r s t u w x y z".split()
+_PLAIN = _words("a b c d g h j k m n q r s t u w x y z")
 
 # Words of Python, of msgspec and of what generated code may call its own things.
-_HARD = """
+_HARD = _words("""
     pos buf size end value final notes self cls fault name body last peeked version_ out put rounds
     start _w _c _struct _field _Shape v_x v_a x_0 x_1 e_x n_1 i_1 t_1 l_a p_a w_x k_1 total count
     mask word left item items kind length data given state index key found
@@ -32,18 +39,18 @@ _HARD = """
     print isinstance memoryview struct property super Exception ValueError None_ Struct Any
     __init__ __class__ __eq__ __hash__ __dict__ __slots__ __struct_fields__ __repr__ __doc__ _ __
     encode decode decode_from measure scan get skip append pack unpack_from CODECS int8_t goto
-    """.split()
+    """)
 
-_DESCRIPTIONS = """
+_DESCRIPTIONS = _words("""
     A B V W Slot Entry Ring Queue Row Cell Page
     A_from A_framed A_framed_from FooBar Foo_bar foo_bar Codec Param Profile Struct CODECS U8 Bytes
     Any Truncated CodecError int list bytearray max min len range isinstance struct memoryview str
     object type Exception ValueError None True class _w _c _struct wire msgspec annotations
     version subsection device tree list choice A_ _A __A X_0
-    """.split()
+    """)
 
 _TYPE_WORDS = frozenset(
-    "u8 u16 u32 u64 s8 s16 s32 s64 bool f64 timer bytes bitmap string8 string32".split()
+    _words("u8 u16 u32 u64 s8 s16 s32 s64 bool f64 timer bytes bitmap string8 string32")
 )
 
 
@@ -56,7 +63,7 @@ def written(name: str, choices: Choices) -> str:
 def fresh(choices: Choices, taken: Container[str]) -> str:
     """A name that is not taken."""
     words: tuple[str, ...] = ()
-    for _ in range(8):
+    for _ in range(0 if choices.plain else 8):
         kind = choices.weighted(((6, "plain"), (5, "hard"), (1, "language"), (1, "longer")))
         match kind:
             case "plain":
@@ -79,7 +86,7 @@ def fresh(choices: Choices, taken: Container[str]) -> str:
 def pick_descriptions(choices: Choices, taken: Iterable[str]) -> str:
     """A description's name that is not taken."""
     used = set(taken)
-    for _ in range(6):
+    for _ in range(0 if choices.plain else 6):
         name = choices.one(_DESCRIPTIONS)
         if name not in used and name not in _TYPE_WORDS:
             return name
@@ -93,7 +100,8 @@ def pick_descriptions(choices: Choices, taken: Iterable[str]) -> str:
 
 _TEXTS = (
     "a", "of the device", "it's", 'say \'\'\'x\'\'\'', "back\\slash", "\\", "\\n\\", "{{ x }}",
-    "{% raw %}", "<b>&amp;</b>", "# x", "//", "é ü", "{x!r:>{y}}", "%s %(x)d", "`x`", "$(x)", "\u2603",
+    "{% raw %}", "<b>&amp;</b>", "# x", "//", "é ü", "{x!r:>{y}}", "%s %(x)d", "`x`", "$(x)",
+    "\u2603",
 )  # fmt: skip
 
 

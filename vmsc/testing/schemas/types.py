@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from vmsc.testing.schemas.arithmetic import Bounds
 from vmsc.testing.schemas.choices import Choices
 from vmsc.testing.schemas.expressions import Expr, bounded, condition, constant, number
-from vmsc.testing.schemas.scopes import BodyScope, Described, Need
+from vmsc.testing.schemas.scopes import BodyScope, Described
 from vmsc.testing.schemas.uses import can_bind, use
 
 __all__ = ["SCALARS", "Type", "draw_type", "fitting", "is_prefixed", "scalar"]
@@ -256,9 +256,7 @@ def _usable(scope: BodyScope, layer: int) -> list[Described]:
     return found
 
 
-def fitting(
-    scope: BodyScope, layer: int, cap: int, fits: Callable[[Type], bool]
-) -> Type:
+def fitting(scope: BodyScope, layer: int, cap: int, fits: Callable[[Type], bool]) -> Type:
     """A type that fits: a number where another was drawn."""
     saved = scope.saved()
     found = draw_type(scope, layer, cap)

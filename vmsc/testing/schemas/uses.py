@@ -30,9 +30,7 @@ def _bindable(scope: BodyScope, need: Need) -> bool:
     if known is not None:
         return _fits(known, need)
     *_, outermost = scope.chain()
-    return _free(scope, need.name) and (
-        need.known.kind == "number" or outermost.kind != "device"
-    )
+    return _free(scope, need.name) and (need.known.kind == "number" or outermost.kind != "device")
 
 
 def _fits(known: Known, need: Need) -> bool:

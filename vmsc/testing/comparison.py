@@ -1,0 +1,383 @@
+"""One schema's codecs against the interpreter: every answer of a codec, for good and bad input."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from vmsc import plan
+from vmsc.driver import Compiled
+from vmsc.runtime import codec as generated
+from vmsc.runtime.errors import Truncated
+from vmsc.testing import interpreter, plugin
+from vmsc.testing.compilation import modules_of
+from vmsc.testing.schemas import Texts
+from vmsc.testing.verdict import Mismatch, Verdict, agree, judged, must
+
+__all__ = ["NORMAL", "Effort", "compare"]
+
+# The plugin's wire type, in words of the language.
+_TYPE_MODULE = "vmsc_test_type"
+_TYPE_TEXT = "struct test24 { test24_high: u8; test24_low: u16 }\n"
+
+_TRANSFORMS = {
+    "flipped": interpreter.Transform(plugin.flipped, plugin.flipped),
+    "halved": interpreter.Transform(plugin.halved, plugin.doubled),
+}
+NOISE = bytes.fromhex("a500ff31")
+_RETRIES = 8
+_LONG = 1 << 16
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is tried: values a codec, cuts and damaged inputs a value."""
+
+    values: int = 3
+    cuts: int = 16
+    damaged: int = 8
+
+
+NORMAL = Effort()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A codec and its oracle, which have to say the same; `given`: version and parameters.
+
+    `endless`: it takes all that is left, so nothing of it can be cut off or follow it.
+    """
+
+    codec: generated.Codec
+    oracle: interpreter.Codec
+    version: int
+    params: Mapping[str, Any]
+    endless: bool
+
+    @property
+    def given(self) -> dict[str, Any]:
+        versioned = self.codec.kind in ("device", "vmsd")
+        return {**self.params, **({"version": self.version} if versioned else {})}
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        versioned = self.codec.kind in ("device", "vmsd")
+        return {"params": self.params, "version": self.version if versioned else None}
+
+    def expected(self, data: bytes, final: bool) -> Verdict:
+        def run() -> Verdict:
+            found = self.oracle.decode_from(data, final=final, **self._asked)
+            return Verdict(_typed(found.value), found.end)
+
+        return judged("interpreter", run)
+
+    def decoded(self, data: bytes, final: bool, pos: int = 0) -> Verdict:
+        read = self.codec.qemu.decode_from
+        return judged("decode", lambda: Verdict(*read(data, pos, final=final, **self.given)))
+
+    def scanned(self, data: bytes, final: bool) -> Verdict:
+        scan = self.codec.qemu.scan
+        return judged("scan", lambda: Verdict(None, scan(data, final=final, **self.given)))
+
+
+def _typed(value: Any) -> Any:
+    """The oracle's value, with what it takes for a struct as the plugin's number."""
+    match value:
+        case {"test24_high": high, "test24_low": low}:
+            return high << 16 | low
+        case dict():
+            return {name: _typed(each) for name, each in value.items()}
+        case list() | tuple():
+            return type(value)(_typed(each) for each in value)
+        case _:
+            return value
+
+
+# --- one input ------------------------------------------------------------------------------------
+
+
+def _check_input(pair: Pair, data: bytes, left: int | None = None) -> None:
+    """Any bytes: the codec and the oracle take them alike, or refuse them alike."""
+    for final in (True,) if pair.endless else (True, False):
+        expected = pair.expected(data, final)
+        found: Verdict | None = pair.decoded(data, final)
+        if found and found.code == "truncated" and expected.code not in ("truncated", "good"):
+            found = _after_more(pair, data, final, found, expected)
+        if found is not None:
+            agree("decode", found, expected, left)
+        _check_scan(pair, data, final, expected)
+
+
+def _after_more(
+    pair: Pair, data: bytes, final: bool, found: Verdict, expected: Verdict
+) -> Verdict | None:
+    """What the codec says once it has the bytes it asks for; None if it asks for too many."""
+    for _ in range(_RETRIES):
+        if not isinstance(found.refusal, Truncated):
+            return found
+        if found.refusal.need > _LONG:
+            return None
+        data += bytes(found.refusal.need)
+        again = pair.expected(data, final)
+        label = "interpreter: another refusal with more input"
+        must(again.code == expected.code, label, again, expected)
+        found = pair.decoded(data, final)
+    return found
+
+
+def _check_scan(pair: Pair, data: bytes, final: bool, expected: Verdict) -> None:
+    """A scan finds the end of what is good; it need not see that laws are broken."""
+    found = pair.scanned(data, final)
+    label = f"scan: {found.code}, expected {expected.code}"
+    if expected.refusal is None:
+        must(found.code == "good", label, "found", found, "expected", expected)
+        must(found.end == expected.end, "scan: another end", "found", found, "expected", expected)
+    elif isinstance(expected.refusal, Truncated):
+        must(isinstance(found.refusal, Truncated), label, "found", found, "expected", expected)
+
+
+# --- one value ------------------------------------------------------------------------------------
+
+
+def _check_value(pair: Pair, drawn: interpreter.Drawn, rng: random.Random) -> None:
+    """A good value: both profiles write it, measure it, find its end and read it back."""
+    data, given = drawn.data, pair.given
+    whole = judged("decode", lambda: Verdict(pair.codec.qemu.decode(data, **given), len(data)))
+    agree("decode", whole, Verdict(_typed(drawn.value), len(data)))
+    written = judged("encode", lambda: Verdict(pair.codec.qemu.encode(whole.value, **given)))
+    must(written.value == data, "encode: other bytes", written, f"for {data!r}")
+    measured = judged("measure", lambda: Verdict(pair.codec.qemu.measure(whole.value, **given)))
+    must(measured.value == len(data), "measure: another length", measured)
+    if not pair.endless:
+        _check_place(pair, data, whole)
+    _check_framed(pair, whole.value, rng)
+
+
+def _check_place(pair: Pair, data: bytes, whole: Verdict) -> None:
+    """With bytes before and behind, the value and its end are the same."""
+    around = b"\x05" * 3 + data + NOISE
+    for final in (True, False):
+        found = pair.decoded(around, final, pos=3)
+        agree("decode within", replace(found, end=found.end - 3), _plain(whole))
+    tail = judged("decode", lambda: Verdict(pair.codec.qemu.decode(data + NOISE, **pair.given)))
+    must(tail.code == "trailing", "decode: bytes behind are good", tail)
+
+
+def _plain(verdict: Verdict) -> Verdict:
+    return replace(verdict, value=interpreter.plain(verdict.value))
+
+
+def _check_framed(pair: Pair, value: Any, rng: random.Random) -> None:
+    profile, given = pair.codec.framed, pair.given
+    written = judged("framed encode", lambda: Verdict(profile.encode(value, **given)))
+    must(written.refusal is None, f"framed encode: {written.code}", written)
+    data = written.value
+    back = judged("framed decode", lambda: Verdict(*profile.decode_from(data, 0, **given)))
+    agree("framed decode", back, _plain(Verdict(value, len(data))))
+    measured = judged("framed measure", lambda: Verdict(profile.measure(value, **given)))
+    must(measured.value == len(data), "framed measure: another length", measured)
+    scanned = judged("framed scan", lambda: Verdict(None, profile.scan(data + NOISE, **given)))
+    must(scanned.end == len(data), "framed scan: another end", scanned)
+    for size in {0, rng.randrange(len(data)), len(data) - 1}:
+        cut = _unframed(pair, data[:size])
+        must(cut.code == "truncated", f"framed decode: a cut is {cut.code}", cut)
+    for damaged in interpreter.mutations(rng, data, 4):
+        found = _unframed(pair, damaged)
+        if found.refusal is None:
+            again = profile.encode(found.value, **given)
+            must(again == damaged, "framed: another value's bytes", found)
+
+
+def _unframed(pair: Pair, data: bytes) -> Verdict:
+    decode = pair.codec.framed.decode
+    return judged("framed decode", lambda: Verdict(decode(data, **pair.given)))
+
+
+# --- what cannot be written -----------------------------------------------------------------------
+
+def _check_unfit(pair: Pair, value: Any, rng: random.Random) -> None:
+    """A value that was changed somewhere is written alike, or refused alike."""
+    changed = _changed(copy.deepcopy(value), rng)
+    try:
+        data = interpreter.plain(changed)
+    except TypeError:
+        return
+    expected = judged("interpreter", lambda: Verdict(pair.oracle.encode(data, **pair._asked)))
+    found = judged("encode", lambda: Verdict(pair.codec.qemu.encode(changed, **pair.given)))
+    # Of another type than its field's may be what a codec has no need to look at; and what is
+    # changed may break several rules, of which either is said.
+    if expected.code == "type" or None not in (expected.refusal, found.refusal):
+        return
+    both = repr(changed), "found", found, "expected", expected
+    must(found.code == expected.code, f"encode: {found.code}, expected {expected.code}", *both)
+    must(found.value == expected.value, "encode: other bytes", *both)
+
+
+def _changed(value: Any, rng: random.Random) -> Any:
+    """The value with one of its parts replaced."""
+    match value:
+        case msgspec.Struct() if msgspec.structs.fields(type(value)) and rng.random() < 0.9:
+            name = rng.choice(msgspec.structs.fields(type(value))).name
+            setattr(value, name, _changed(getattr(value, name), rng))
+            return value
+        case list() if value and rng.random() < 0.7:
+            at = rng.randrange(len(value))
+            value[at] = _changed(value[at], rng)
+            return value
+        case list():
+            return value[:-1] if rng.random() < 0.5 else value + value[-1:]
+        case bytes():
+            return value[:-1] if rng.random() < 0.5 else value + b"\x05"
+        case int() if not isinstance(value, bool):
+            return rng.choice((value ^ 1, value + 1, -value, 0, 1 << 64, -1, 256))
+        case float():
+            return rng.choice((0.0, -1.5, float("nan"), None))
+        case _:
+            return 0
+
+
+# --- parameters -----------------------------------------------------------------------------------
+
+
+def _check_params(codec: generated.Codec, oracle: interpreter.Codec) -> None:
+    """Both know the same parameters, with the same bounds; a codec has none that nothing reads."""
+    for param in codec.params:
+        known = oracle.parameters.get(param.name)
+        must(known is not None, "parameters: one too many", param.name)
+        assert known is not None
+        empty = param.kind == "bytes" or param.sticky  # where nothing is said
+        ours = param.kind, param.words, param.sticky, empty or param.default is not None
+        theirs = known.kind, known.words, known.sticky, empty or known.has_default
+        must(ours == theirs, "parameters: another form", ours, theirs)
+        if param.kind in ("number", "bits"):
+            bounds = (param.low, param.high), (known.least, known.most)
+            must(bounds[0] == bounds[1], "parameters: other bounds", param.name, bounds)
+
+
+def _check_missing(pair: Pair, data: bytes, rng: random.Random) -> None:
+    """A parameter that is asked for and not given is missed; a codec may ask too early."""
+    required = [p.name for p in pair.codec.params if p.name in pair.params and p.default is None]
+    if not required:
+        return
+    gone = rng.choice(required)
+    less = {name: value for name, value in pair.params.items() if name != gone}
+    poor = replace(pair, params=less)
+    expected, found = poor.expected(data, True), poor.decoded(data, True)
+    label = f"missing parameter: {found.code}, expected {expected.code}"
+    both = f"without {gone}: found", found, "expected", expected
+    must(found.code in (expected.code, "param"), label, *both)
+
+
+# --- one schema -----------------------------------------------------------------------------------
+
+
+def _oracles(texts: Texts) -> interpreter.Schema:
+    use = f"use {_TYPE_MODULE}\n"
+    others = {m: use + t for m, t in texts.files.items() if m != texts.main}
+    return interpreter.load(
+        use + texts.files[texts.main],
+        modules={**others, _TYPE_MODULE: _TYPE_TEXT},
+        transforms=_TRANSFORMS,
+    )
+
+
+def _pairs(
+    texts: Texts, program: plan.Program, codecs: Mapping[str, generated.Codec]
+) -> Iterator[tuple[generated.Codec, interpreter.Codec, bool]]:
+    """The codecs of the main file, each with its oracle and whether it takes all that is left."""
+    endless = _endless(program)
+    oracles = _oracles(texts)
+    for one in program.plans.values():
+        if one.module != texts.main or one.kind == "subsection":
+            continue
+        name = one.wire if one.kind == "device" else one.name
+        if one.kind == "device" or name in oracles.names:
+            yield codecs[one.name], oracles.codec(name), one.key in endless
+
+
+def _endless(program: plan.Program) -> set[str]:
+    """The keys of the descriptions that end with `opaque`, or with one that does."""
+    found: set[str] = set()
+    for key, one in program.plans.items():
+        nodes = list(_nodes((one.steps, one.subsections)))
+        if any(
+            isinstance(n, plan.Rest) or (isinstance(n, plan.Call) and n.key in found) for n in nodes
+        ):
+            found.add(key)
+    return found
+
+
+def _nodes(thing: Any) -> Iterator[Any]:
+    """All records of a plan within, but for what lies in a window, which has an end of its own."""
+    if isinstance(thing, tuple):
+        for each in thing:
+            yield from _nodes(each)
+    elif dataclasses.is_dataclass(thing) and not isinstance(thing, plan.Window):
+        yield thing
+        for each in dataclasses.fields(thing):
+            yield from _nodes(getattr(thing, each.name))
+
+
+def compare(texts: Texts, compiled: Compiled, rng: random.Random, effort: Effort = NORMAL) -> int:
+    """Raise Mismatch where a codec and the interpreter differ; how many inputs were tried."""
+    with contextlib.ExitStack() as stack:
+        try:
+            modules = stack.enter_context(modules_of(compiled))
+        except Exception as fault:
+            raise Mismatch(f"compile raised {type(fault).__name__}", str(fault)) from fault
+        pairs = _pairs(texts, compiled.program, modules[texts.main].CODECS)
+        return sum(_check_codec(*pair, rng, effort) for pair in pairs)
+
+
+def _check_codec(
+    codec: generated.Codec,
+    oracle: interpreter.Codec,
+    endless: bool,
+    rng: random.Random,
+    effort: Effort,
+) -> int:
+    """How many inputs were tried."""
+    _check_params(codec, oracle)
+    tried = 0
+    for _ in range(effort.values):
+        try:
+            drawn = oracle.draw(rng, tries=3)
+        except interpreter.GiveUp:
+            continue
+        known = {p.name for p in codec.params}
+        given = {name: value for name, value in drawn.params.items() if name in known}
+        pair = Pair(codec, oracle, drawn.version, given, endless)
+        try:
+            tried += _check_drawn(pair, drawn, rng, effort)
+        except Mismatch as fault:
+            where = f"{codec.name} {pair.given} of {drawn.data.hex(' ')}"
+            raise Mismatch(fault.label, f"{where}\n{fault.detail}") from fault
+    return tried
+
+
+def _check_drawn(pair: Pair, drawn: interpreter.Drawn, rng: random.Random, effort: Effort) -> int:
+    _check_value(pair, drawn, rng)
+    data = drawn.data
+    inputs: list[tuple[bytes, int | None]] = []
+    if not pair.endless:
+        sizes = range(len(data))
+        some = sizes if len(sizes) <= effort.cuts else sorted(rng.sample(sizes, effort.cuts))
+        inputs += [(data[:size], len(data) - size) for size in some]
+    inputs += [(bad, None) for bad in interpreter.mutations(rng, data, effort.damaged)]
+    for each, left in inputs:
+        try:
+            _check_input(pair, each, left)
+        except Mismatch as fault:
+            raise Mismatch(fault.label, f"input {each.hex(' ')}\n{fault.detail}") from fault
+    value = pair.codec.qemu.decode(data, **pair.given)
+    for _ in range(effort.damaged // 2):
+        _check_unfit(pair, value, rng)
+    _check_missing(pair, data, rng)
+    return len(inputs) + 1
