@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from vmsc import plan
-from vmsc.driver import Compiled
+from vmsc.compiler.driver import Compiled
 from vmsc.runtime import codec as generated
 from vmsc.runtime.errors import Truncated
 from vmsc.testing import interpreter, plugin
@@ -21,7 +21,7 @@ from vmsc.testing.compilation import modules_of
 from vmsc.testing.schemas import Texts
 from vmsc.testing.verdict import Mismatch, Verdict, agree, judged, must
 
-__all__ = ["NORMAL", "Effort", "compare"]
+__all__ = ["NORMAL", "Effort", "compare", "compare_codec", "pairs"]
 
 # The plugin's wire type, in words of the language.
 _TYPE_MODULE = "vmsc_test_type"
@@ -202,6 +202,7 @@ def _unframed(pair: Pair, data: bytes) -> Verdict:
 
 # --- what cannot be written -----------------------------------------------------------------------
 
+
 def _check_unfit(pair: Pair, value: Any, rng: random.Random) -> None:
     """A value that was changed somewhere is written alike, or refused alike."""
     changed = _changed(copy.deepcopy(value), rng)
@@ -288,7 +289,7 @@ def _oracles(texts: Texts) -> interpreter.Schema:
     )
 
 
-def _pairs(
+def pairs(
     texts: Texts, program: plan.Program, codecs: Mapping[str, generated.Codec]
 ) -> Iterator[tuple[generated.Codec, interpreter.Codec, bool]]:
     """The codecs of the main file, each with its oracle and whether it takes all that is left."""
@@ -332,18 +333,21 @@ def compare(texts: Texts, compiled: Compiled, rng: random.Random, effort: Effort
             modules = stack.enter_context(modules_of(compiled))
         except Exception as fault:
             raise Mismatch(f"compile raised {type(fault).__name__}", str(fault)) from fault
-        pairs = _pairs(texts, compiled.program, modules[texts.main].CODECS)
-        return sum(_check_codec(*pair, rng, effort) for pair in pairs)
+        found = pairs(texts, compiled.program, modules[texts.main].CODECS)
+        return sum(compare_codec(*pair, rng, effort) for pair in found)
 
 
-def _check_codec(
+def compare_codec(
     codec: generated.Codec,
     oracle: interpreter.Codec,
     endless: bool,
     rng: random.Random,
-    effort: Effort,
+    effort: Effort = NORMAL,
 ) -> int:
-    """How many inputs were tried."""
+    """Raise Mismatch where one codec and its oracle differ; `endless`: it takes all that is left.
+
+    How many inputs were tried.
+    """
     _check_params(codec, oracle)
     tried = 0
     for _ in range(effort.values):

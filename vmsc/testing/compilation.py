@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmsc.diag import Report, as_text
-from vmsc.driver import Compiled, compile_paths, generate, load_modules
-from vmsc.host import Host, load_host
+from vmsc.compiler.driver import Compiled, compile_paths, generate, load_modules
+from vmsc.hooks.host import Host, load_host
+from vmsc.schema.diagnostics import Report, as_text
 from vmsc.testing.schemas import Texts
 
 __all__ = ["BackendRefusal", "Refused", "analysed", "host", "modules_of"]

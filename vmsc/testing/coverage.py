@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from vmsc import ir, plan
-from vmsc.arithmetic import COMPARE, COMPUTE
-from vmsc.functions import FUNCTIONS
+from vmsc import plan
+from vmsc.schema import ir
+from vmsc.schema.ir.arithmetic import COMPARE, COMPUTE
+from vmsc.schema.ir.functions import FUNCTIONS
 from vmsc.testing.grammar import productions, tree_of, used_productions
 from vmsc.testing.schemas import Texts
 

@@ -12,9 +12,10 @@ from importlib.resources import files
 
 import lark
 
-__all__ = ["Tree", "productions", "tree_of", "used_productions"]
+__all__ = ["Token", "Tree", "productions", "tree_of", "used_productions"]
 
-Tree = lark.Tree[lark.Token]
+Token = lark.Token
+Tree = lark.Tree[Token]
 
 _IGNORED = ("COMMENT", "SPACE")
 
@@ -58,5 +59,5 @@ def _names(tree: Tree) -> Iterator[str]:
     for node in tree.iter_subtrees():
         yield str(node.data)
         for child in node.children:
-            if isinstance(child, lark.Token):
+            if isinstance(child, Token):
                 yield child.type

@@ -5,8 +5,8 @@ A transform of numbers may refuse some of them, each way; one that never does is
 
 from __future__ import annotations
 
-from vmsc.backend import PythonName, Transform, WireType
-from vmsc.hookspecs import hook
+from vmsc.hooks.records import PythonName, Transform, WireType
+from vmsc.hooks.specs import hook
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import EncodeError
 from vmsc.runtime.types import U32 as Value

@@ -6,12 +6,11 @@ The parts that are tried first are the largest.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-import lark
-
-from vmsc.testing.grammar import Tree, tree_of
+from vmsc.testing.grammar import Token, Tree, tree_of
 from vmsc.testing.schemas import Texts
 
 __all__ = ["reduced"]
@@ -21,6 +20,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+_COMMENT = re.compile(r"(?<!/)//(?!/)[^\n]*")
 _REMOVABLE = frozenset(
     _words("""
     use const struct vmsd device loop param field padding split let require break_when
@@ -49,8 +49,8 @@ class _Edit:
     text: str = ""
 
 
-def _span(node: Tree | lark.Token) -> tuple[int, int]:
-    if isinstance(node, lark.Token):
+def _span(node: Tree | Token) -> tuple[int, int]:
+    if isinstance(node, Token):
         return node.start_pos or 0, node.end_pos or 0
     return node.meta.start_pos, node.meta.end_pos
 
@@ -63,7 +63,7 @@ def _places(tree: Tree) -> Iterator[Tree]:
 
 def _edits(text: str, tree: Tree) -> list[_Edit]:
     """All ways to make the text a little smaller, those that take most away first."""
-    found: dict[_Edit, None] = {}
+    found = {_Edit(each.start(), each.end()): None for each in _COMMENT.finditer(text)}
     for node in _places(tree):
         name, (start, end) = str(node.data), _span(node)
         if name in _REMOVABLE:
@@ -76,7 +76,7 @@ def _edits(text: str, tree: Tree) -> list[_Edit]:
                 for edit in _simpler(text, node, family, simple):
                     found[edit] = None
         for child in node.children:
-            if isinstance(child, lark.Token) and child.type in ("DOC", "STRING"):
+            if isinstance(child, Token) and child.type in ("DOC", "STRING"):
                 found[_Edit(*_span(child))] = None
     return sorted(found, key=lambda edit: (edit.start - edit.end + len(edit.text), edit.start))
 
@@ -120,7 +120,7 @@ def reduced(texts: Texts, fails: Callable[[Texts], bool], tries: int = 3000) -> 
     changed = True
     while changed and left > 0:
         changed = False
-        for module in list(texts.files):
+        for module in sorted(texts.files, key=lambda name: name != texts.main):
             before = texts.files[module]
             texts, left = _reduced_file(texts, module, fails, left)
             changed = changed or texts.files.get(module) != before
@@ -150,7 +150,9 @@ def _reduced_file(
         done.add(text)
         left -= 1
         tried = _with(texts, module, text)
-        if module in tried.files and fails(tried):
+        if texts.main in tried.files and fails(tried):
+            if module not in tried.files:
+                return tried, left
             texts, tree = tried, tree_of(text)
             edits = [] if tree is None else _edits(text, tree)
             at = max(0, at // 2)

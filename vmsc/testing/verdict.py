@@ -100,9 +100,16 @@ def _at_one_place(codec: Verdict, oracle: Verdict) -> bool:
             return codec.offset == oracle.offset
 
 
+def _both_of_a_header(codec: Verdict, oracle: Verdict) -> bool:
+    """An unknown subsection whose version is over 255, too: a codec says the latter first."""
+    return oracle.code == "unknown-subsection" and "over 255" in str(codec.refusal)
+
+
 def agree(what: str, codec: Verdict, oracle: Verdict, left: int | None = None) -> None:
     """Raise Mismatch where the verdicts differ; `left`: so many bytes of a good input were cut."""
     both = "found", codec, "expected", oracle
+    if _both_of_a_header(codec, oracle):
+        return
     must(codec.code == oracle.code, f"{what}: {codec.code}, expected {oracle.code}", *both)
     if codec.refusal is None or oracle.refusal is None:
         must(codec.end == oracle.end, f"{what}: another end", *both)

@@ -22,16 +22,16 @@ from vmsc.testing.schemas.parameters import declare, declare_outer, sticky_param
 from vmsc.testing.schemas.scopes import BodyScope
 from vmsc.testing.schemas.types import SCALARS, Type, fitting, is_prefixed, scalar
 
-__all__ = ["Body", "Presence", "add_field", "draw_items"]
+__all__ = ["Body", "Presence", "add_field", "draw_flat", "draw_items"]
 
 
 @dataclass
 class Body:
-    """One body while it is drawn: its lines, and what its users have to know of it."""
+    """One body while it is drawn: the lines of its items, and what its users have to know."""
 
     scope: BodyScope
     level: int = 1
-    lines: list[str] = field(default_factory=list)
+    blocks: list[list[str]] = field(default_factory=list)
     members: list[Known] = field(default_factory=list)
     first: tuple[str, Bounds] | None = None
     sums: list[str] = field(default_factory=list)
@@ -44,8 +44,12 @@ class Body:
     def choices(self) -> Choices:
         return self.scope.choices
 
+    @property
+    def lines(self) -> list[str]:
+        return [line for block in self.blocks for line in block]
+
     def add(self, *lines: str) -> None:
-        self.lines += [*doc_lines(self.choices), *lines]
+        self.blocks.append([*doc_lines(self.choices), *lines])
 
     def grow(self, type_: Type, present: bool) -> None:
         """Take account of one more field; `present`: it is always there."""
@@ -150,6 +154,8 @@ def _named(body: Body, type_: Type, bounds: Bounds, presence: Presence) -> str:
 
 
 def _field(body: Body) -> None:
+    if body.scope.kind == "loop" and body.choices.often(25):  # of which many are sticky
+        return add_field(body, scalar(body.choices), _presence(body, 80))
     type_ = fitting(body.scope, 0, 6, lambda found: not found.open)
     add_field(body, type_, _presence(body, 25))
 
@@ -171,7 +177,7 @@ def add_field(body: Body, type_: Type, presence: Presence) -> None:
     if choices.often(8):
         modifiers.append(f"as {string(text(choices) + choices.one(('', '[0]', '.x')))}")
     kinds = ("number", "string", "float")
-    if scope.kind == "loop" and presence.text and type_.kind in kinds and choices.often(60):
+    if scope.kind == "loop" and presence.text and type_.kind in kinds and choices.often(75):
         modifiers.append("sticky")
         name = sticky_param(scope, type_.kind, type_.bounds)
         scope.define(name, *_knowns(scope, name, type_, bounds, False))
@@ -189,6 +195,39 @@ def _number(body: Body) -> None:
     name = _named(body, type_, type_.bounds, Presence())
     body.grow(type_, True)
     body.add(f"{body.scope.write(name)}: {type_.text}")
+
+
+def _fixed(body: Body) -> None:
+    """A field that always has as many bytes: with others like it, one run of the plan."""
+    scope, choices = body.scope, body.choices
+    flat = [
+        d for d in scope.file.described.values() if d.kind == "struct" and d.size and not d.needs
+    ]
+    kind = choices.weighted(((6, "number"), (2, "numbers"), (2, "bytes"), (3 * bool(flat), "use")))
+    if kind == "number":
+        return add_field(body, scalar(choices), Presence())
+    count = choices.one((1, 2, 3, 16, 17) if kind == "numbers" else (1, 4, 6))
+    match kind:
+        case "use":
+            known = choices.one(flat)
+            type_ = Type(scope.write(known.name), "use", size=known.size, described=known)
+        case "bytes":
+            type_ = Type("bytes", kind, (count, count), dimensions=(str(count),), size=count)
+        case _:
+            each = scalar(choices)
+            type_ = Type(
+                each.base, kind, (count, count), each.bounds, (str(count),),
+                size=count * (each.size or 0),
+            )  # fmt: skip
+    name = _named(body, type_, type_.bounds, Presence())
+    body.grow(type_, True)
+    body.add(f"{scope.write(name)}: {type_.text}")
+
+
+def draw_flat(body: Body, count: int) -> None:
+    """So many fields of fixed size, and nothing else."""
+    for _ in range(count):
+        _fixed(body)
 
 
 def _padding(body: Body) -> None:
@@ -323,7 +362,7 @@ def _parameter(body: Body) -> None:
 
 
 _ITEMS: Sequence[tuple[int, Callable[[Body], None]]] = (
-    (26, _field), (2, _padding), (3, _measured), (4, _wanted), (3, _split), (4, _let),
+    (22, _field), (4, _fixed), (2, _padding), (3, _measured), (4, _wanted), (3, _split), (4, _let),
     (2, _require),
 )  # fmt: skip
 

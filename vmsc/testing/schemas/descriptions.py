@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmsc.testing.schemas.bodies import Body, Presence, add_field, draw_items
+from vmsc.testing.schemas.bodies import Body, Presence, add_field, draw_flat, draw_items
 from vmsc.testing.schemas.choices import Choices
 from vmsc.testing.schemas.expressions import string
 from vmsc.testing.schemas.names import doc_lines, pick_descriptions, written
@@ -60,7 +60,10 @@ def _subsections(body: Body, wire: str, depth: int, percent: int) -> None:
     choices = body.choices
     number = 0
     while choices.often(percent) and number < 3 and depth < _NESTED:
-        body.lines += _subsection(body, f"{wire}/{chr(97 + number)}", depth)
+        made = _subsection(body, f"{wire}/{chr(97 + number)}", depth)
+        # They come last on the wire, wherever they stand in the text.
+        at = choices.below(len(body.blocks) + 1) if choices.often(25) else len(body.blocks)
+        body.blocks.insert(at, made)
         number += 1
 
 
@@ -122,7 +125,10 @@ def draw_description(file: FileScope, kind: str, items: int) -> list[str]:
     scope = BodyScope(file, kind, (minimum, version) if versioned else None)
     body = Body(scope)
     generics = _generic(body) if kind != "loop" else ()
-    draw_items(body, items)
+    if kind == "struct" and not generics and choices.often(40):
+        draw_flat(body, choices.between(1, 4))
+    else:
+        draw_items(body, items)
     if versioned:
         _subsections(body, wire, 0, 35)
     rest = kind in ("device", "struct") and not generics and choices.often(4)

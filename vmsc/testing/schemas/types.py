@@ -65,7 +65,7 @@ def _size(scope: BodyScope, cap: int) -> Expr:
     """A count or a length."""
     choices = scope.choices
     if cap > 4 and choices.often(4):
-        return constant(choices, choices.one((17, 33, 65, 300)))
+        return constant(choices, choices.one((17, 33, 65, 300) + (5000,) * (cap > 8)))
     return bounded(choices, scope.visible(), 0, choices.between(0, cap))
 
 
@@ -76,7 +76,7 @@ def _sized(base: str, size: Expr) -> Type:
 
 
 def _bytes(scope: BodyScope, cap: int) -> Type:
-    size = _size(scope, cap)
+    size = _size(scope, 2 * cap)
     return replace(_sized("bytes", size), kind="bytes", dimensions=(scope.expr(size),))
 
 
@@ -289,7 +289,7 @@ def draw_type(scope: BodyScope, layer: int = 0, cap: int = 6) -> Type:
         (1, "float"), (2, "opaque"), (2, "padding"), (2, "plugin"),
         *(
             (8, "array"), (4, "list"), (2, "tree"), (4, "nullable"), (3, "within"), (5, "choice"),
-            (3 if starts else 0, "until"), (3 if sums else 0, "until_sum"),
+            (5 if starts else 0, "until"), (3 if sums else 0, "until_sum"),
         ) * deep,
     )  # fmt: skip
     match choices.weighted(kinds):
