@@ -23,10 +23,9 @@ from vmsc.testing.verdict import Mismatch, Verdict, agree, judged, must
 
 __all__ = ["NORMAL", "Effort", "compare", "compare_codec", "pairs"]
 
-# The plugin's wire type, in words of the language.
-_TYPE_MODULE = "vmsc_test_type"
-_TYPE_TEXT = "struct test24 { test24_high: u8; test24_low: u16 }\n"
-
+_TYPES = {
+    "test24": interpreter.WireType(plugin.decode, plugin.encode, lambda rng: rng.randrange(1 << 24))
+}
 _TRANSFORMS = {
     "flipped": interpreter.Transform(plugin.flipped, plugin.flipped),
     "halved": interpreter.Transform(plugin.halved, plugin.doubled),
@@ -74,7 +73,7 @@ class Pair:
     def expected(self, data: bytes, final: bool) -> Verdict:
         def run() -> Verdict:
             found = self.oracle.decode_from(data, final=final, **self._asked)
-            return Verdict(_typed(found.value), found.end)
+            return Verdict(found.value, found.end)
 
         return judged("interpreter", run)
 
@@ -85,19 +84,6 @@ class Pair:
     def scanned(self, data: bytes, final: bool) -> Verdict:
         scan = self.codec.qemu.scan
         return judged("scan", lambda: Verdict(None, scan(data, final=final, **self.given)))
-
-
-def _typed(value: Any) -> Any:
-    """The oracle's value, with what it takes for a struct as the plugin's number."""
-    match value:
-        case {"test24_high": high, "test24_low": low}:
-            return high << 16 | low
-        case dict():
-            return {name: _typed(each) for name, each in value.items()}
-        case list() | tuple():
-            return type(value)(_typed(each) for each in value)
-        case _:
-            return value
 
 
 # --- one input ------------------------------------------------------------------------------------
@@ -150,7 +136,7 @@ def _check_value(pair: Pair, drawn: interpreter.Drawn, rng: random.Random) -> No
     """A good value: both profiles write it, measure it, find its end and read it back."""
     data, given = drawn.data, pair.given
     whole = judged("decode", lambda: Verdict(pair.codec.qemu.decode(data, **given), len(data)))
-    agree("decode", whole, Verdict(_typed(drawn.value), len(data)))
+    agree("decode", whole, Verdict(drawn.value, len(data)))
     written = judged("encode", lambda: Verdict(pair.codec.qemu.encode(whole.value, **given)))
     must(written.value == data, "encode: other bytes", written, f"for {data!r}")
     measured = judged("measure", lambda: Verdict(pair.codec.qemu.measure(whole.value, **given)))
@@ -280,12 +266,9 @@ def _check_missing(pair: Pair, data: bytes, rng: random.Random) -> None:
 
 
 def _oracles(texts: Texts) -> interpreter.Schema:
-    use = f"use {_TYPE_MODULE}\n"
-    others = {m: use + t for m, t in texts.files.items() if m != texts.main}
+    others = {module: text for module, text in texts.files.items() if module != texts.main}
     return interpreter.load(
-        use + texts.files[texts.main],
-        modules={**others, _TYPE_MODULE: _TYPE_TEXT},
-        transforms=_TRANSFORMS,
+        texts.files[texts.main], modules=others, transforms=_TRANSFORMS, types=_TYPES
     )
 
 
