@@ -110,6 +110,8 @@ def agree(what: str, codec: Verdict, oracle: Verdict, left: int | None = None) -
     both = "found", codec, "expected", oracle
     if _both_of_a_header(codec, oracle):
         return
+    if codec.code == "transform" and oracle.code == "law" and codec.offset >= oracle.offset:
+        return  # a codec transforms what lies in a run before it tries the laws of that run
     must(codec.code == oracle.code, f"{what}: {codec.code}, expected {oracle.code}", *both)
     if codec.refusal is None or oracle.refusal is None:
         must(codec.end == oracle.end, f"{what}: another end", *both)
