@@ -24,6 +24,21 @@ settings.load_profile("vmsc")
 CI = os.environ.get("CI", "").lower() == "true"
 
 
+# `make check` runs what these folders hold, but for what is live, slow or soak.
+FAST = frozenset({"codecs", "compiler", "framed", "hooks", "params", "plan", "schema", "stream"})
+TESTS = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest picks by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the fast tests."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        long = any(item.get_closest_marker(name) for name in ("live", "slow", "soak"))
+        if folder in FAST and not long:
+            item.add_marker(pytest.mark.fast)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skipped test has failed; elsewhere it is skipped with its reason."""
