@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vmsc import plan
 from vmsc.hooks import BackendInput
+from vmsc.plan.analysis import calls, customs
 from vmsc.schema import ir
 
 from .extent import span_text
@@ -147,9 +148,8 @@ def _used_by(plans: Iterable[plan.Plan]) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, dict[str, None]] = {}
     for one in plans:
         for member in one.members:
-            assert isinstance(member.type_, ir.Type)
-            for use in ir.type_uses(member.type_):
-                found.setdefault(use.key, {})[one.key] = None
+            for call in calls(member.node):
+                found.setdefault(call.key, {})[one.key] = None
     return {key: tuple(users) for key, users in found.items()}
 
 
@@ -185,43 +185,11 @@ def _section(
 # --- pages ----------------------------------------------------------------------------------------
 
 
-def _custom_names(steps: tuple[plan.Step, ...]) -> set[str]:
-    found: set[str] = set()
-    for step in steps:
-        match step:
-            case plan.Run(fields=fields):
-                found |= {f.via for f in fields if f.via}
-            case plan.Gate(steps=inner):
-                found |= _custom_names(inner)
-            case _:
-                pass
-    return found
-
-
-def _externals(type_: object) -> set[str]:
-    """The plugins' wire types in a type."""
-    match type_:
-        case ir.External(name=name):
-            return {name}
-        case ir.Array(element=e) | ir.ListOf(element=e) | ir.Nullable(element=e):
-            return _externals(e)
-        case ir.Within(inner=e):
-            return _externals(e)
-        case ir.Tree(key=key, value=value):
-            return _externals(key) | _externals(value)
-        case ir.Choice(arms=arms, otherwise=otherwise):
-            return _externals(otherwise).union(*(_externals(t) for _, t in arms))
-        case _:
-            return set()
-
-
 def _customs(context: BackendInput, plans: Iterable[plan.Plan]) -> tuple[WireTypeView, ...]:
     """What of plugins a module names."""
-    types: set[str] = set()
-    transforms: set[str] = set()
-    for one in plans:
-        transforms |= _custom_names(one.steps)
-        types = types.union(*(_externals(m.type_) for m in one.members))
+    named = [customs(one) for one in plans]
+    types = {name for each in named for name in each.types}
+    transforms = {name for each in named for name in each.transforms.values()}
     return (
         *(WireTypeView(n, "wire type", context.types[n].summary) for n in sorted(types)),
         *(WireTypeView(n, "transform", context.transforms[n].summary) for n in sorted(transforms)),

@@ -87,15 +87,16 @@ class _Table:
 
     def run_field(self, each: plan.RunField) -> Iterator[Row]:
         place = self.place.plus(each.offset)
-        if not each.parts:
+        if not isinstance(each.form, plan.Split):
             yield self.row(each.name, place, number(each.size), each.via)
             return
-        first = self.members[each.parts[0][0]]
+        parts = each.form.parts
+        first = self.members[parts[0][0]]
         yield Row(
             "field", each.name, f"{self.one.name}.{each.name}", "", place.text, number(each.size),
-            self.writing.type(first.type_), first.presence,
+            self.writing.type(first.written), first.presence,
         )  # fmt: skip
-        for name, mask in each.parts:
+        for name, mask in parts:
             member = self.members[name]
             anchor = f"{self.one.name}.{name}"
             yield Row("part", name, anchor, width=_bits(mask), doc=paragraphs(member.doc))
@@ -114,7 +115,7 @@ class _Table:
             presence = f"sent {presence}, else as before" if presence else "sticky"
         return Row(
             "field", name, f"{self.one.name}.{name}", "" if member.wire == name else member.wire,
-            place.text, width, self.writing.type(member.type_, via),
+            place.text, width, self.writing.type(member.written, via),
             presence.replace(" * ", " × "), member.law.replace(" * ", " × "),
             paragraphs(member.doc),
         )  # fmt: skip

@@ -10,7 +10,6 @@ from vmsc import plan
 from vmsc.schema import ir
 from vmsc.schema.ir.expression_printer import printed
 from vmsc.schema.ir.expression_text import PRODUCT, TYPESET, expr_text
-from vmsc.schema.ir.text import type_text
 
 __all__ = [
     "Piece", "Writing", "bracketed", "inline", "number", "page_path", "paragraphs", "shown",
@@ -78,10 +77,9 @@ class Writing:
     def link(self, key: str) -> Piece:
         return Piece(self.plans[key].name, self.href(key))
 
-    def type(self, type_: object, via: str = "") -> tuple[Piece, ...]:
+    def type(self, written: str, via: str = "") -> tuple[Piece, ...]:
         """A type as it is written, the descriptions in it linked."""
-        assert isinstance(type_, ir.Type)
-        text = type_text(type_, TYPESET)
+        text = written.replace(" * ", " × ")
         found: list[Piece] = []
         end = 0
         for match in _KEY.finditer(text):

@@ -11,6 +11,7 @@ from pathlib import Path
 from vmsc.hooks import Artifact, Backend, BackendInput, PythonName, hook
 from vmsc.hooks.templates import render
 
+from .linking import facts_of
 from .view import module_view
 
 __all__ = ["vmsc_backends"]
@@ -41,12 +42,12 @@ def _packages(paths: Iterable[str]) -> set[str]:
 
 
 def generate(context: BackendInput) -> Iterable[Artifact]:
-    customs = _customs(context)
+    customs, facts = _customs(context), facts_of(context.program)
     paths = []
     for module in context.modules:
         path = module.name.replace(".", "/") + ".py"
         paths.append(path)
-        view = module_view(context.program, module, customs)
+        view = module_view(facts, module, customs)
         yield Artifact(path, render(_TEMPLATES, "module.py.jinja", view=view))
     for folder in sorted(_packages(paths)):
         path = f"{folder}/__init__.py" if folder else "__init__.py"

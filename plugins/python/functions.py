@@ -5,56 +5,93 @@ both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from vmsc import plan
+from vmsc.plan.analysis import needed_by_scan
 
 from .code import Code, keyword_name, param_name, snake, wrapped
 from .consts import Consts
-from .linking import Linker, takes_version
-from .reading import Reader
-from .resuming import noted
-from .writing import Writer
+from .emit.framed_decode import FramedDecode
+from .emit.framed_encode import FramedEncode
+from .emit.function import Function, Tail
+from .emit.qemu_decode import QemuDecode
+from .emit.qemu_encode import QemuEncode
+from .emit.qemu_measure import QemuMeasure
+from .emit.qemu_scan import QemuScan
+from .emit.reader import all_names
+from .emit.writer import only_run, read_field, write_run
+from .expressions import Names
+from .linking import Linker, local
 
 __all__ = ["codec_lines", "inner_functions", "public_functions"]
 
 
-def _direct(one: plan.Plan) -> bool:
+def _direct(one: plan.Plan, link: Linker) -> bool:
     """Whether the public functions that read QEMU's form are the inner ones as well. (A `vmsd` is
     mostly read within another, where its version needs no check.)
     """
-    return one.kind in ("device", "struct", "loop") and not one.params and not takes_version(one)
+    return (
+        one.kind in ("device", "struct", "loop")
+        and not one.params
+        and not link.takes_version(one.key)
+        and not link.is_peeked(one.key)
+    )
 
 
-def _inner_signature(one: plan.Plan, first: str) -> str:
+@dataclass(frozen=True)
+class _Inner:
+    """An inner function's name, what it is given first, and what writes its body."""
+
+    stem: str
+    first: str
+    body: Callable[[Code], None]
+
+
+def _readers(one: plan.Plan, link: Linker, consts: Consts) -> Iterator[_Inner]:
+    names, scanned, built = Names(local), needed_by_scan(one), all_names(one)
+    notes = "notes" if link.is_resumable(one.key) else ""
+
+    def function(code: Code, wanted: frozenset[str] = built) -> Function:
+        return Function(one, link, consts, code, names, wanted)
+
+    yield _Inner("get", "buf, pos, final", lambda code: QemuDecode(function(code)).body())
+    yield _Inner(
+        "skip",
+        f"buf, pos, final{notes and ', notes'}",
+        lambda code: QemuScan(function(code, scanned), Tail(notes=notes)).body(),
+    )
+    yield _Inner("getf", "buf, pos", lambda code: FramedDecode(function(code)).body())
+
+
+def _writers(one: plan.Plan, link: Linker, consts: Consts) -> Iterator[_Inner]:
+    names, measured, built = Names(read_field), needed_by_scan(one), all_names(one)
+    value = "rounds" if one.kind == "loop" else "value"
+
+    def function(code: Code, wanted: frozenset[str] = built) -> Function:
+        return Function(one, link, consts, code, names, wanted)
+
+    yield _Inner("put", f"put, {value}", lambda code: QemuEncode(function(code)).body())
+    yield _Inner("length", value, lambda code: QemuMeasure(function(code, measured)).body())
+    yield _Inner("putf", f"put, {value}", lambda code: FramedEncode(function(code)).body())
+
+
+def _inner_signature(one: plan.Plan, link: Linker, first: str) -> str:
     params = "".join(f", {param_name(p.name)}" for p in one.params)
-    version = ", version" if takes_version(one) else ""
+    version = ", version" if link.takes_version(one.key) else ""
     return f"{first}{version}{params}"
 
 
 def inner_functions(one: plan.Plan, link: Linker, consts: Consts) -> Iterable[list[str]]:
-    """What reads and writes, called with all arguments by position and nothing checked."""
-    name = snake(one.name)
-    for stem, framed, build in (("get", False, True), ("skip", False, False), ("getf", True, True)):
-        if _direct(one) and not framed:
+    """What reads and writes, called with all arguments and nothing checked."""
+    for inner in (*_readers(one, link, consts), *_writers(one, link, consts)):
+        if inner.stem in ("get", "skip") and _direct(one, link):
             continue
         code = Code()
-        final = "" if framed else ", final"
-        final += ", notes" if stem == "skip" and noted(one, link) else ""
-        with code.block(f"def {stem}_{name}({_inner_signature(one, f'buf, pos{final}')}):"):
-            Reader(one, link, consts, code, framed, build).body()
-        yield code.lines
-    value = "rounds" if one.kind == "loop" else "value"
-    for stem, framed, write in (
-        ("put", False, True),
-        ("length", False, False),
-        ("putf", True, True),
-    ):
-        code = Code()
-        first = f"put, {value}" if write else value
-        with code.block(f"def {stem}_{name}({_inner_signature(one, first)}):"):
-            Writer(one, link, consts, code, framed, write).body()
+        signature = _inner_signature(one, link, inner.first)
+        with code.block(f"def {inner.stem}_{snake(one.name)}({signature}):"):
+            inner.body(code)
         yield code.lines
 
 
@@ -69,12 +106,16 @@ class _Params:
     checks: list[str]
     passed: str
 
+    @property
+    def star(self) -> str:
+        return f", *{self.heads}" if self.heads else ""
 
-def _public_params(one: plan.Plan) -> _Params:
-    heads, again, checks, passed = "", "", [], ""
+
+def _public_params(one: plan.Plan, link: Linker) -> _Params:
+    heads, again, checks, passed = "", "", list[str](), ""
     if one.kind in ("device", "vmsd"):
         heads, again = f", version={one.version}", ", version=version"
-        if takes_version(one):
+        if link.takes_version(one.key):
             passed += ", version=version"
     for param in one.params:
         name = keyword_name(param.name)
@@ -91,9 +132,18 @@ def _public_params(one: plan.Plan) -> _Params:
 
 def public_functions(one: plan.Plan, link: Linker, consts: Consts) -> Iterable[list[str]]:
     """What a program calls: a codec's functions, for both profiles."""
-    for framed in (False, True):
-        yield from _public_reading(one, framed, link, consts)
-        yield from _public_writing(one, framed, link, consts)
+    params = _public_params(one, link)
+    get, skip, _ = _readers(one, link, consts)
+    yield _qemu_decode_from(one, link, params, get)
+    yield _decode_whole(one, params, "", peeked=link.is_peeked(one.key))
+    yield _qemu_scan(one, link, params, skip)
+    yield _encode(one, link, consts, params)
+    yield _measure(one, params)
+    yield _framed_decode_from(one, params)
+    yield _decode_whole(one, params, "_framed", peeked=False)
+    yield _framed_scan(one, params)
+    yield _framed_encode(one, params)
+    yield _framed_measure(one, params)
 
 
 def _version_check(one: plan.Plan, at: str) -> list[str]:
@@ -105,109 +155,162 @@ def _version_check(one: plan.Plan, at: str) -> list[str]:
     ]
 
 
-def _whole(one: plan.Plan, passed: str) -> list[str]:
-    """Decode a framed value: its head says where it ends."""
-    kind, what = ("LIST", "loop") if one.kind == "loop" else ("STRUCT", "description")
-    # A loop reads its own head.
-    start = "pos" if one.kind == "loop" else "start"
-    return [
-        f"sub, start, end = _w.closed(buf, pos, _w.{kind})",
-        "try:",
-        f"    value, pos = getf_{snake(one.name)}(sub, {start}{passed})",
-        "except _Truncated as fault:",
-        f"    raise _w.overrun(fault, end, 'the {what}') from None",
-        f"_w.leftover(pos, end, 'the {what}') if pos != end else None",
-        "return value, end",
-    ]
+# --- reading --------------------------------------------------------------------------------------
 
 
-def _public_reading(
-    one: plan.Plan, framed: bool, link: Linker, consts: Consts
-) -> Iterable[list[str]]:
-    name, tail = snake(one.name), "_framed" if framed else ""
-    params = _public_params(one)
-    star = ", *" if params.heads else ""
-    code = Code()
-    with code.block(f"def decode_{name}{tail}_from(buf, pos=0, final=True{star}{params.heads}):"):
+def _qemu_decode_from(one: plan.Plan, link: Linker, params: _Params, get: _Inner) -> list[str]:
+    name, code = snake(one.name), Code()
+    with code.block(f"def decode_{name}_from(buf, pos=0, final=True{params.star}):"):
         code(f'"""({one.name}, end) of the value that begins at `pos`."""')
         code.extend([*_version_check(one, "pos"), *params.checks])
-        if framed:
-            code.extend(_whole(one, params.passed))
-        elif _direct(one):
-            Reader(one, link, consts, code, False, True).body()
+        if _direct(one, link):
+            get.body(code)
         else:
-            code(f"return get_{name}(buf, pos, final{params.passed})")
-    if _direct(one) and not framed:
+            _call_inner(code, one, link, f"get_{name}", "", params.passed)
+    if _direct(one, link):
         code.extend(["", "", f"get_{name} = decode_{name}_from"])
-    yield code.lines
-    code = Code()
-    with code.block(f"def decode_{name}{tail}(buf{star}{params.heads}):"):
+    return code.lines
+
+
+def _call_inner(
+    code: Code, one: plan.Plan, link: Linker, inner: str, notes: str, passed: str
+) -> None:
+    """Return what the inner function gives.
+
+    Where another description's subsections may be peeked for within this one, an 05 that ends the
+    input is taken for what follows them. If the input cannot be that, it was cut in a subsection.
+    """
+
+    def call(final: str, told: str) -> str:
+        return f"return {inner}(buf, pos, {final}{notes and f', {told}'}{passed})"
+
+    if not link.is_peeked(one.key):
+        code(call("final", "notes"))
+        return
+    with code.block("try:"):
+        code(call("final", "notes"))
+    with code.block("except _DecodeError:"):
+        with code.block("if not final or 5 not in buf[-2:]:"):
+            code("raise")
+    code(call("_w.CUT", "None"))
+
+
+def _decode_whole(one: plan.Plan, params: _Params, tail: str, *, peeked: bool) -> list[str]:
+    name, code = snake(one.name), Code()
+    with code.block(f"def decode_{name}{tail}(buf{params.star}):"):
         code(f'"""The {one.name} that is all of `buf`."""')
+        with code.block("if type(buf) is not bytes:"):
+            code("_w.check_buffer(buf)")
         code(f"value, end = decode_{name}{tail}_from(buf{params.again})")
-        code("_w.finished(end, len(buf))")
+        with code.block("if end != len(buf):"):
+            if peeked:
+                code(f"decode_{name}_from(buf, 0, _w.CUT{params.again})")
+            code("_w.finished(end, len(buf))")
         code("return value")
-    yield code.lines
-    yield _scanning(one, framed, link, consts)
+    return code.lines
 
 
-def _scanning(one: plan.Plan, framed: bool, link: Linker, consts: Consts) -> list[str]:
-    name, tail = snake(one.name), "_framed" if framed else ""
-    params = _public_params(one)
-    code = Code()
-    takes_notes = not framed and noted(one, link)
-    head, notes = (", notes=None", ", notes") if takes_notes else ("", "")
-    head += ", *" if params.heads else ""
-    with code.block(f"def scan_{name}{tail}(buf, pos=0, final=True{head}{params.heads}):"):
+def _qemu_scan(one: plan.Plan, link: Linker, params: _Params, skip: _Inner) -> list[str]:
+    name, code = snake(one.name), Code()
+    notes = "notes" if link.is_resumable(one.key) else ""
+    head = f"{notes and ', notes=None'}{params.star}"
+    with code.block(f"def scan_{name}(buf, pos=0, final=True{head}):"):
         code(f'"""The end of the {one.name} that begins at `pos`; builds nothing."""')
-        if framed:
-            code(f"return _w.item(buf, pos, _w.{'LIST' if one.kind == 'loop' else 'STRUCT'})[1]")
-            return code.lines
         code.extend([*_version_check(one, "pos"), *params.checks])
-        if _direct(one):
-            Reader(one, link, consts, code, False, False).body()
+        if _direct(one, link):
+            skip.body(code)
         else:
-            code(f"return skip_{name}(buf, pos, final{notes}{params.passed})")
-    if _direct(one):
+            _call_inner(code, one, link, f"skip_{name}", notes, params.passed)
+    if _direct(one, link):
         code.extend(["", "", f"skip_{name} = scan_{name}"])
     return code.lines
 
 
-def _public_writing(
-    one: plan.Plan, framed: bool, link: Linker, consts: Consts
-) -> Iterable[list[str]]:
-    name, tail = snake(one.name), "_framed" if framed else ""
-    params = _public_params(one)
-    star = f", *{params.heads}" if params.heads else ""
-    code = Code()
-    with code.block(f"def encode_{name}{tail}(value{star}):"):
+def _framed_decode_from(one: plan.Plan, params: _Params) -> list[str]:
+    """Decode a framed value: its head says where it ends."""
+    name, code = snake(one.name), Code()
+    kind, what = ("LIST", "loop") if one.kind == "loop" else ("STRUCT", "description")
+    start = "pos" if one.kind == "loop" else "start"  # a loop reads its own head
+    with code.block(f"def decode_{name}_framed_from(buf, pos=0, final=True{params.star}):"):
+        code(f'"""({one.name}, end) of the value that begins at `pos`."""')
+        code.extend([*_version_check(one, "pos"), *params.checks])
+        code(f"sub, start, end = _w.closed(buf, pos, _w.{kind})")
+        with code.block("try:"):
+            code(f"value, pos = getf_{name}(sub, {start}{params.passed})")
+        with code.block("except _Truncated as fault:"):
+            code(f"raise _w.overrun(fault, end, 'the {what}') from None")
+        code(f"_w.leftover(pos, end, 'the {what}') if pos != end else None")
+        code("return value, end")
+    return code.lines
+
+
+def _framed_scan(one: plan.Plan, params: _Params) -> list[str]:
+    name, code = snake(one.name), Code()
+    with code.block(f"def scan_{name}_framed(buf, pos=0, final=True{params.star}):"):
+        code(f'"""The end of the {one.name} that begins at `pos`; builds nothing."""')
+        code(f"return _w.item(buf, pos, _w.{'LIST' if one.kind == 'loop' else 'STRUCT'})[1]")
+    return code.lines
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def _unfit(code: Code, one: plan.Plan) -> None:
+    with code.block("except _Shape as fault:"):
+        code(f"raise _w.unfit(fault, {one.name!r}) from fault")
+
+
+def _encode(one: plan.Plan, link: Linker, consts: Consts, params: _Params) -> list[str]:
+    name, code, run = snake(one.name), Code(), only_run(one)
+    with code.block(f"def encode_{name}(value{params.star}):"):
         code(f'"""The bytes of a {one.name}."""')
         code.extend([*_version_check(one, "None"), *params.checks])
-        writer = Writer(one, link, consts, code, False)
-        run = None if framed else writer.only_run
         if run is None:
             code("out: list[bytes] = []")
         with code.block("try:"):
-            if run is not None:
-                writer.returned(run)
+            if run is not None:  # there is no list of pieces to join
+                function = Function(one, link, consts, code, Names(read_field), frozenset())
+                write_run(function, run, "return ", framed=False)
             else:
-                code(f"{'putf' if framed else 'put'}_{name}(out.append, value{params.passed})")
-                struct_item = framed and one.kind != "loop"
-                code("return _w.struct_item(out)" if struct_item else 'return b"".join(out)')
-        with code.block("except _Shape as fault:"):
-            code(f"raise _w.unfit(fault, {one.name!r}) from fault")
-    yield code.lines
-    code = Code()
-    with code.block(f"def measure_{name}{tail}(value{star}):"):
-        code(f'"""How many bytes encode_{name}{tail} makes of it."""')
-        if framed:
-            code(f"return len(encode_{name}{tail}(value{params.again}))")
-        else:
-            code.extend([*_version_check(one, "None"), *params.checks])
-            with code.block("try:"):
-                code(f"return length_{name}(value{params.passed})")
-            with code.block("except _Shape as fault:"):
-                code(f"raise _w.unfit(fault, {one.name!r}) from fault")
-    yield code.lines
+                code(f"put_{name}(out.append, value{params.passed})")
+                code('return b"".join(out)')
+        _unfit(code, one)
+    return code.lines
+
+
+def _framed_encode(one: plan.Plan, params: _Params) -> list[str]:
+    name, code = snake(one.name), Code()
+    with code.block(f"def encode_{name}_framed(value{params.star}):"):
+        code(f'"""The bytes of a {one.name}."""')
+        code.extend([*_version_check(one, "None"), *params.checks])
+        code("out: list[bytes] = []")
+        with code.block("try:"):
+            code(f"putf_{name}(out.append, value{params.passed})")
+            code('return b"".join(out)' if one.kind == "loop" else "return _w.struct_item(out)")
+        _unfit(code, one)
+    return code.lines
+
+
+def _measure(one: plan.Plan, params: _Params) -> list[str]:
+    name, code = snake(one.name), Code()
+    with code.block(f"def measure_{name}(value{params.star}):"):
+        code(f'"""How many bytes encode_{name} makes of it."""')
+        code.extend([*_version_check(one, "None"), *params.checks])
+        with code.block("try:"):
+            code(f"return length_{name}(value{params.passed})")
+        _unfit(code, one)
+    return code.lines
+
+
+def _framed_measure(one: plan.Plan, params: _Params) -> list[str]:
+    name, code = snake(one.name), Code()
+    with code.block(f"def measure_{name}_framed(value{params.star}):"):
+        code(f'"""How many bytes encode_{name}_framed makes of it."""')
+        code(f"return len(encode_{name}_framed(value{params.again}))")
+    return code.lines
+
+
+# --- the entry of CODECS --------------------------------------------------------------------------
 
 
 def _called(one: plan.Plan) -> dict[str, str]:
@@ -234,4 +337,4 @@ def codec_lines(one: plan.Plan, link: Linker) -> list[str]:
         if renamed := _called(one):
             functions = [f"_w.renamed({function}, {renamed!r})" for function in functions]
         lines += ["    " + line for line in wrapped(functions, "Profile(", "),", 1)]
-    return [*lines, *(["    notes=True,"] if noted(one, link) else []), "),"]
+    return [*lines, *(["    notes=True,"] if link.is_resumable(one.key) else []), "),"]

@@ -7,15 +7,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from vmsc import plan
 from vmsc.hooks import BackendError, PythonName
+from vmsc.plan.analysis import after_break, customs, versioned
 from vmsc.schema import ir
 
 from .code import attribute, comment, docstring, keyword_name, snake
 from .consts import Consts
 from .functions import codec_lines, inner_functions, public_functions
-from .linking import Linker, step_names, versioned
+from .linking import Facts, Linker
 
 __all__ = ["ClassView", "ModuleView", "module_view"]
 
@@ -24,9 +26,11 @@ _ANNOTATIONS = {
     "s64": "S64", "bool": "Bool", "timer": "Timer", "f64": "F64",
 }  # fmt: skip
 
+_CHAIN = 32  # types of a choice that are written as a chain of `|`
+
 # What a generated module calls other things by.
 _TAKEN_ALIAS = re.compile(
-    r"_(w|c|struct|starmap|field|unpackable|Shape|\w*Error|Truncated|[SF][0-9]+)"
+    r"_(w|c|struct|starmap|field|unpackable|Shape|Union|\w*Error|Truncated|[SF][0-9]+)"
 )
 
 
@@ -51,13 +55,15 @@ class ModuleView:
     codecs: list[str]
     uses_starmap: bool
     uses_field: bool
+    uses_union: bool
+    uses_decode_error: bool
 
 
 @dataclass
 class _Module:
     """Gathers what one module needs while its code is written."""
 
-    program: plan.Program
+    plans: Mapping[str, plan.Plan]
     module: ir.Module
     customs: Mapping[str, Mapping[str, PythonName]]
     imports: dict[str, str] = field(default_factory=dict)
@@ -84,7 +90,7 @@ class _Module:
         return name
 
     def name(self, stem: str, key: str) -> str:
-        called = self.program.plans[key]
+        called = self.plans[key]
         own = f"{stem}_{snake(called.name)}" if stem else called.name
         if called.module == self.module.name:
             return own
@@ -100,88 +106,64 @@ class _Module:
             self.imports["_c"] = "from vmsc.runtime import custom"
         return f"{alias}.{python.function}"
 
-    def annotation(self, type_: object) -> str:
-        match type_:
-            case ir.Scalar(name=name):
+    def annotation(self, node: plan.Node) -> str:
+        """A value's Python type."""
+        match node:
+            case plan.Num(name=name):
                 return self._type(_ANNOTATIONS[name])
-            case ir.Bytes():
-                return self._type("Bytes")
-            case ir.Padding():
-                return self._type("Padding")
-            case ir.Opaque():
+            case plan.Blob(kind=kind):
+                return self._type(kind.capitalize())
+            case plan.Rest():
                 return self._type("Opaque")
-            case ir.String():
+            case plan.Text():
                 return self._type("Text")
-            case ir.Bitmap():
+            case plan.Words():
                 return self._type("Bitmap")
-            case ir.Array(element=e) | ir.ListOf(element=e) | ir.Until(element=e):
+            case plan.Rep(node=e) | plan.Tagged(node=e) | plan.Stop(call=e) | plan.Total(call=e):
                 return f"list[{self.annotation(e)}]"
-            case ir.UntilSum(element=e):
-                return f"list[{self.annotation(e)}]"
-            case ir.Tree(key=key, value=value):
+            case plan.Pairs(key=key, value=value):
                 return f"list[tuple[{self.annotation(key)}, {self.annotation(value)}]]"
-            case ir.Nullable(element=element):
+            case plan.Maybe(node=element):
                 return f"list[{self.annotation(element)} | None]"
-            case ir.Choice(arms=arms, otherwise=otherwise):
-                types = [t for _, t in arms] + ([otherwise] if otherwise else [])
-                names = dict.fromkeys(self.annotation(t) for t in types)
-                self.types |= {"OneOf"}
-                return f"Annotated[{' | '.join(names)}, OneOf()]"
-            case ir.Within(inner=inner):
+            case plan.Switch(arms=arms, otherwise=otherwise):
+                types = [n for _, n in arms] + ([otherwise] if otherwise is not None else [])
+                return self._one_of(list(dict.fromkeys(map(self.annotation, types))))
+            case plan.Window(node=inner):
                 return self.annotation(inner)
-            case ir.Use(key=key):
-                used = self.program.plans[key]
+            case plan.Call(key=key):
+                used = self.plans[key]
                 name = self.name("", key)
                 return f"list[{name}]" if used.kind == "loop" else name
-            case ir.External(name=name):
+            case plan.Custom(name=name):
                 return self.custom("type", name)
             case _:
-                raise AssertionError(type_)
+                assert_never(node)
+
+    def _one_of(self, types: list[str]) -> str:
+        """The types of a choice's arms; a long chain of `|` would be nested too deep for Python."""
+        self.types |= {"OneOf"}
+        if len(types) > _CHAIN:
+            return f"Annotated[_Union[{', '.join(types)}], OneOf()]"
+        return f"Annotated[{' | '.join(types)}, OneOf()]"
 
     def _type(self, name: str) -> str:
         self.types.add(name)
         return name
 
 
-def _after_break(one: plan.Plan) -> frozenset[str]:
-    """In a loop, the fields that its last round may lack."""
-
-    names: set[str] = set()
-    seen = False
-    for step in one.steps:
-        if isinstance(step, plan.Break):
-            seen = True
-        elif seen:
-            names |= set(step_names(step))
-    return frozenset(names)
-
-
-def _vias(steps: tuple[plan.Step, ...]) -> dict[str, str]:
-    """The transforms of a description's fields, by field."""
-    found: dict[str, str] = {}
-    for step in steps:
-        match step:
-            case plan.Run(fields=fields):
-                found |= {each.name: each.via for each in fields if each.via}
-            case plan.Gate(steps=inner):
-                found |= _vias(inner)
-            case _:
-                pass
-    return found
-
-
 def _class_view(one: plan.Plan, module: _Module) -> ClassView:
-    late = _after_break(one)
+    late, transforms = after_break(one), customs(one).transforms
     optional = [m.optional or m.name in late for m in one.members]
+    needed = max((i + 1 for i, absent in enumerate(optional) if not absent), default=0)
     fields = []
-    vias = _vias(one.steps)
     for index, member in enumerate(one.members):
-        kind = module.annotation(member.type_)
-        if "value_type" in module.customs.get(vias.get(member.name, ""), {}):
-            kind = module.custom("value_type", vias[member.name])
+        kind = module.annotation(member.node)
+        transform = transforms.get(member.name, "")
+        if "value_type" in module.customs.get(transform, {}):
+            kind = module.custom("value_type", transform)
         kind += " | None" if optional[index] else ""
         name = attribute(member.name)
-        trailing = all(optional[index:])  # msgspec wants fields with a default at the end
+        trailing = index >= needed  # msgspec wants fields with a default at the end
         fields += comment(member.doc)
         if name != member.name:
             default = "default=None, " if trailing else ""
@@ -235,17 +217,17 @@ def _check_keywords(one: plan.Plan) -> None:
 
 
 def module_view(
-    program: plan.Program,
+    facts: Facts,
     module: ir.Module,
-    customs: Mapping[str, Mapping[str, PythonName]],
+    customs_: Mapping[str, Mapping[str, PythonName]],
 ) -> ModuleView:
     """All that the template needs for one generated module. Raises BackendError for names that
     clash.
     """
-    plans = [program.plans[key] for key in module.descriptions]
+    plans = [facts.plans[key] for key in module.descriptions]
     _check_clashes(plans)
-    mine = _Module(program, module, customs)
-    link, consts = Linker(program, mine.name, mine.custom), Consts()
+    mine = _Module(facts.plans, module, customs_)
+    link, consts = Linker(facts, mine.name, mine.custom), Consts()
     classes = [_class_view(one, mine) for one in plans]
     functions: list[list[str]] = []
     for one in plans:
@@ -275,4 +257,6 @@ def module_view(
         codecs=codecs,
         uses_starmap="_starmap(" in text,
         uses_field=any("_field(" in line for c in classes for line in c.fields),
+        uses_union=any("_Union[" in line for c in classes for line in c.fields),
+        uses_decode_error="_DecodeError" in text,
     )

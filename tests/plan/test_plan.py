@@ -61,7 +61,7 @@ def test_short_rows_and_plain_structs_are_set_out_in_the_run() -> None:
     assert plan_text(of(text)).splitlines()[2:] == [
         "    run 9 bytes big",
         "        +0 a: u8",
-        "        +1 p: a:P { +0 x: u16; +2 y: u16 }",
+        "        +1 p: a:P",
         "        +5 q: 2 x u16",
     ]
 

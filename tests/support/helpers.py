@@ -196,25 +196,31 @@ def check_prefix(
 ) -> None:
     """A value that is cut is Truncated, and asks for no more than what was cut off.
 
-    In QEMU's form there is an exception if the input is `final`: an end before a subsection is
-    good, and where fields may follow, its 05 and length, if that is all there is, are their data.
+    In QEMU's form, where no more input comes, there is an exception: an end before a subsection is
+    good; so is an 05, or an 05 and a length, that may be data of what follows a nested description.
     """
     part, left = data[:size], len(data) - size
     if profile is codec.qemu and codec.size == "opaque":
         return
     for final in (True, False):
-        lax = profile is codec.qemu and final and 5 in (data[size], *part[-2:])
-        for read in (profile.decode_from, profile.scan):
-            found = attempt(functools.partial(read, part, 0, final=final, **given))
-            where = f"after {size} of {len(data)} bytes: {found!r}"
-            if isinstance(found, Truncated):
-                assert lax or 1 <= found.need <= left, f"{where}; {left} are left"
-            elif isinstance(found, DecodeError):
-                assert lax, where
-            elif read is profile.scan:
-                assert lax and found == profile.decode_from(part, 0, final=final, **given)[1]
+        may_end = profile is codec.qemu and final
+        arguments_ = {"final": final, **given}
+        found = attempt(functools.partial(profile.decode_from, part, 0, **arguments_))
+        end = attempt(functools.partial(profile.scan, part, 0, **arguments_))
+        where = f"after {size} of {len(data)} bytes, {final = }: {found!r}, scan: {end!r}"
+        for each in (found, end):
+            if isinstance(each, Truncated):
+                assert 1 <= each.need <= left, f"{where}; {left} are left"
             else:
-                assert lax and profile.encode(found[0], **given) == part[: found[1]], where
+                assert may_end and not isinstance(each, DecodeError), where
+        if not isinstance(found, Truncated):
+            assert profile.encode(found[0], **given) == part[: found[1]] and end == found[1], where
+        elif not isinstance(end, Truncated):
+            assert 5 in part[-2:], where  # a scan holds no laws: it takes the 05 for data
+    whole = attempt(lambda: profile.decode(part, **given))
+    if not isinstance(whole, Truncated):
+        assert profile is codec.qemu and not isinstance(whole, DecodeError), f"{size}: {whole!r}"
+        assert profile.encode(whole, **given) == part
 
 
 def check_damage(codec: Codec, profile: Profile, damaged: bytes, given: Mapping[str, Any]) -> None:

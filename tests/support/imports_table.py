@@ -53,7 +53,7 @@ TABLE: Mapping[str, tuple[str, ...]] = {
         "guard", "guard.colo", "inspect", "params", "compiler", "hooks", "plan", "schema",
         "schema.ir", "stream", "runtime", "runtime.framed", "files",
     ),
-    "plugins.python": ("hooks", "plan", "schema.ir", "runtime.peeks"),
+    "plugins.python": ("hooks", "plan", "schema.ir", "runtime.peeks", "runtime.wire"),
     "plugins.docs": ("hooks", "plan", "schema.ir"),
     "plugins.qemu": ("hooks", "params", "stream", "runtime.errors", "json_input"),
 }  # fmt: skip

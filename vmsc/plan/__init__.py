@@ -8,6 +8,7 @@ from vmsc.plan.nodes import (
     Break,
     Call,
     Custom,
+    Form,
     Gate,
     Group,
     Keep,
@@ -25,11 +26,13 @@ from vmsc.plan.nodes import (
     Row,
     Run,
     RunField,
+    Split,
     Step,
     Stop,
     Subsection,
     Switch,
     Tagged,
+    Tail,
     Text,
     Total,
     Value,
@@ -38,8 +41,9 @@ from vmsc.plan.nodes import (
 )
 
 __all__ = [
-    "Assert", "Blob", "Break", "Call", "Custom", "Gate", "Group", "Keep", "Let", "Maybe",
+    "Assert", "Blob", "Break", "Call", "Custom", "Form", "Gate", "Group", "Keep", "Let", "Maybe",
     "Member", "Node", "Num", "Pairs", "Plan", "Program", "Relation", "Rep", "Rest", "Row", "Run",
-    "RunField", "Step", "Stop", "Subsection", "Switch", "Tagged", "Text", "Total", "Value",
+    "RunField", "Split", "Step", "Stop", "Subsection", "Switch", "Tagged", "Tail", "Text", "Total",
+    "Value",
     "Window", "Words",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal
 
 from vmsc.runtime.kinds import DescriptionKind, Order, SizeClass
@@ -114,6 +115,18 @@ class Maybe:
     limit: int
 
 
+class Tail(Enum):
+    """Whether bytes of the description may follow a call of another one.
+
+    What is called may peek for subsections where it ends; what the end of the input means there
+    depends on what may follow. In a sequence, LAST is said of its last element alone: of all others
+    it is MORE.
+    """
+
+    MORE = "more"
+    LAST = "last"
+
+
 @dataclass(frozen=True)
 class Call:
     """Another description, its parameters bound; `version` None: its own."""
@@ -121,6 +134,7 @@ class Call:
     key: str
     arguments: tuple[tuple[str, Expr], ...]
     version: int | None
+    tail: Tail = Tail.MORE
 
 
 @dataclass(frozen=True)
@@ -178,23 +192,32 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """A plain struct of fixed size, set out in the run of its user."""
+    """A plain struct of fixed size, laid out in the run of its user: its plan is a single run."""
 
     key: str
-    fields: tuple[RunField, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A word whose bit ranges `parts`, (name, mask), are the fields; each keeps its place in the
+    word. Later expressions may read the word by its own name.
+    """
+
+    num: Num
+    parts: tuple[tuple[str, int], ...]
+
+
+Form = Num | Blob | Row | Group | Split
 
 
 @dataclass(frozen=True)
 class RunField:
-    """One field of a run, `offset` from the run's start. `parts`: (name, mask) where a word is
-    split; `via`: a transform.
-    """
+    """One field of a run, `offset` from the run's start. `via`: a transform."""
 
     name: str
-    form: Num | Blob | Row | Group
+    form: Form
     offset: int
     size: int
-    parts: tuple[tuple[str, int], ...] = ()
     via: str = ""
 
 
@@ -213,11 +236,14 @@ class Value:
 
 @dataclass(frozen=True)
 class Gate:
-    """`steps` if the condition holds; else the fields `names` are absent."""
+    """`steps` if the condition holds; else the fields `names` are absent, and the split words
+    `words` are 0 to whatever reads them.
+    """
 
     condition: Expr
     steps: tuple[Step, ...]
     names: tuple[str, ...]
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -272,13 +298,15 @@ class Subsection:
 
 @dataclass(frozen=True)
 class Member:
-    """A field of the value, for types and docs: `type_` is its ir type, `optional` if it may be
-    absent.
+    """A field of the value, for types and docs: `optional` if it may be absent. The `node` of a
+    split word's part is the word's number. `written`: its type as a schema has it, descriptions by
+    key.
     """
 
     name: str
     wire: str
-    type_: object
+    node: Node
+    written: str
     optional: bool
     doc: str
     span: Span
@@ -315,6 +343,15 @@ class Plan:
     @property
     def peeks(self) -> bool:
         return self.kind in ("device", "vmsd", "subsection")
+
+    @property
+    def only_run(self) -> Run | None:
+        """The run that is all of the body, if that is so: of a group it always is."""
+        match self.steps:
+            case (Run() as run,):
+                return run
+            case _:
+                return None
 
     @property
     def constant(self) -> int | None:

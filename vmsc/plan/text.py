@@ -6,7 +6,7 @@ The same data always gives the same text.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from vmsc import plan
@@ -19,13 +19,17 @@ __all__ = ["Style", "plan_text", "step_lines", "subsection_text"]
 
 @dataclass(frozen=True)
 class Style:
-    """How a description is spoken of, by its key; whether limits are told."""
+    """How a plan is told. `layout`: what decides its bytes, and nothing else.
+
+    `key` says how a description is called; `fields` gives those of a group where they are told.
+    """
 
     key: Callable[[str], str] = str
-    limits: bool = True
+    fields: Callable[[str], tuple[plan.RunField, ...]] = lambda _: ()
+    layout: bool = False
 
     def limit(self, limit: int) -> str:
-        return f" limit {limit}" if self.limits else ""
+        return "" if self.layout else f" limit {limit}"
 
 
 def _expr(expr: ir.Expr) -> str:
@@ -61,9 +65,10 @@ def _node(node: plan.Node, style: Style) -> str:
             how = "marked" if mask is None else f"mask {_expr(mask)}"
             many = f"{_expr(count)}{style.limit(limit)}"
             return f"maybe {many} {how} ({_node(inner, style)})"
-        case plan.Call(key=key, arguments=arguments, version=version):
+        case plan.Call(key=key, arguments=arguments, version=version, tail=tail):
             at = "" if version is None else f" version {version}"
-            return f"call {style.key(key)}{arguments_text(arguments, FULL)}{at}"
+            last = " last" if tail is plan.Tail.LAST and not style.layout else ""
+            return f"call {style.key(key)}{arguments_text(arguments, FULL)}{at}{last}"
         case plan.Switch(on=on, arms=arms, otherwise=otherwise):
             inside = [f"{label!r}: {_node(n, style)}" for label, n in arms]
             inside += [] if otherwise is None else [f"else: {_node(otherwise, style)}"]
@@ -82,14 +87,15 @@ def _run_field(field: plan.RunField, style: Style) -> str:
             form = _node(field.form, style)
         case plan.Row(num=num, count=count):
             form = f"{count} x {_node(num, style)}"
-        case plan.Group(key=key, fields=fields):
-            inside = "; ".join(_run_field(f, style) for f in fields)
-            form = f"{style.key(key)} {{ {inside} }}"
+        case plan.Group(key=key):
+            inside = "; ".join(_run_field(f, style) for f in style.fields(key))
+            form = style.key(key) + (f" {{ {inside} }}" if inside else "")
+        case plan.Split(num=num, parts=parts):
+            form = _node(num, style) + "".join(f" {name}:{mask:#x}" for name, mask in parts)
         case _:
             assert_never(field.form)
-    parts = "".join(f" {name}:{mask:#x}" for name, mask in field.parts)
     via = f" via {field.via}" if field.via else ""
-    return f"+{field.offset} {field.name}: {form}{parts}{via}"
+    return f"+{field.offset} {field.name}: {form}{via}"
 
 
 def step_lines(step: plan.Step, style: Style, indent: str) -> list[str]:
@@ -118,7 +124,8 @@ def step_lines(step: plan.Step, style: Style, indent: str) -> list[str]:
 
 def subsection_text(sub: plan.Subsection, style: Style) -> str:
     versions = f"version {sub.version} minimum {sub.minimum}"
-    return f'    subsection {sub.name} as "{sub.wire}" {versions}: {_node(sub.call, style)}'
+    body = _node(replace(sub.call, tail=plan.Tail.MORE), style)  # what follows one is told by none
+    return f'    subsection {sub.name} as "{sub.wire}" {versions}: {body}'
 
 
 def plan_text(one: plan.Plan) -> str:

@@ -20,6 +20,7 @@ from vmsc.runtime.peeks import little16, little32, pci_capability
 __all__ = [
     "ARRAY",
     "BYTES",
+    "CUT",
     "FIXED",
     "LIST",
     "ITEM",
@@ -37,6 +38,7 @@ __all__ = [
     "broken",
     "broken_value",
     "bytes_item",
+    "check_buffer",
     "check_version",
     "closed",
     "count",
@@ -190,6 +192,13 @@ def leftover(pos: int, end: int, what: str) -> NoReturn:
     raise DecodeError(message, offset=pos, code="leftover")
 
 
+def check_buffer(buf: object) -> None:
+    """Refuse what is not bytes: not an error in the input, but of the caller."""
+    if not isinstance(buf, bytes | bytearray | memoryview):
+        message = f"bytes, a bytearray or a memoryview can be decoded, not {type(buf).__name__}"
+        raise TypeError(message)
+
+
 def finished(pos: int, size: int) -> None:
     """Refuse bytes behind a whole value."""
     if pos != size:
@@ -285,13 +294,20 @@ def _law(relation: str, bound: object, found: object, why: str) -> str:
 # --- decoding: subsections ------------------------------------------------------------------------
 
 
+FOLLOWED, WARY = 2, 4
+CUT = 1 | WARY
+"""What `final` is told of the input's end, beside that it is one (1): fields may follow what peeks
+there (FOLLOWED); a header of which too little is there to tell is one that was cut (WARY)."""
+
+
 def peek(buf: Buffer, pos: int, owner: bytes, final: bool | int) -> tuple[bytes, int, int] | None:
     """The (name, version, body) of a subsection of `owner` at `pos`, or None where there is none.
 
     QEMU looks for 0x05, a length and a name that begins with the owner's; anything else is not its
     own. A header that the end of the input cuts is Truncated, whether the input is `final` or not;
-    but where it is, and more fields follow the owner (`final` is 2), an 05 and a length alone are
-    those fields' data. Source: QEMU 7.2 migration/vmstate.c, vmstate_subsection_load.
+    but where it is, and more fields may follow the owner, an 05 and a length alone are those
+    fields' data. If they turn out not to be, the input is read again, and then they are a header
+    that was cut. Source: QEMU 7.2 migration/vmstate.c, vmstate_subsection_load.
     """
     size = len(buf)
     if pos >= size:
@@ -305,7 +321,9 @@ def peek(buf: Buffer, pos: int, owner: bytes, final: bool | int) -> tuple[bytes,
     if length <= len(owner):
         return None
     name = bytes(buf[start : start + length])
-    if name[: len(owner)] != owner[: len(name)] or (not name and final == 2):
+    if name[: len(owner)] != owner[: len(name)]:
+        return None
+    if not name and final & FOLLOWED and not final & WARY:
         return None
     if start + length + 4 > size:
         sure = len(name) >= len(owner)

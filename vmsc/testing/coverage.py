@@ -57,7 +57,7 @@ def expected() -> Coverage:
     forms = [form.__name__ for form in (*get_args(plan.Node), *get_args(plan.Step))]
     exprs = [form.__name__ for form in get_args(ir.Expr)]
     operations = [f"op {op}" for op in (*_OPERATORS, *FUNCTIONS)]
-    extra = ["Row", "Group", "Subsection", "split", "via"]
+    extra = ["Row", "Group", "Split", "Subsection", "via"]
     names = (*(f for f in forms), *(e for e in exprs if e != "Operation"), *operations, *extra)
     return Coverage(Counter(dict.fromkeys(productions(), 1)), Counter(dict.fromkeys(names, 1)))
 
@@ -75,7 +75,7 @@ def covered(texts: Texts, program: plan.Program) -> Coverage:
 def _forms(thing: Any) -> Iterator[str]:
     """The names of all plan and expression records within."""
     if isinstance(thing, plan.RunField):
-        yield from ["split"] * bool(thing.parts) + ["via"] * bool(thing.via)
+        yield from ["via"] * bool(thing.via)
     if isinstance(thing, tuple):
         for each in thing:
             yield from _forms(each)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from vmsc.runtime import wire as _w
 from vmsc.runtime.codec import Codec, Param, Profile
 from vmsc.runtime.errors import CodecError as _CodecError
+from vmsc.runtime.errors import DecodeError as _DecodeError
 from vmsc.runtime.errors import Truncated as _Truncated
 from vmsc.runtime.types import Bool, Bytes, Padding, U16, U32, U64, U8
 from .std import pci as _std_pci
@@ -251,8 +252,9 @@ def putf_examplenic_rss(put, value):
 
 def get_examplenic(buf, pos, final, version, p_is_pcie, p_msix_vectors):
     size = len(buf)
+    more = final and final | 2
     try:
-        v_pci, pos = _std_pci.get_pci_device(buf, pos, final and 2, version=2, p_is_pcie=p_is_pcie)
+        v_pci, pos = _std_pci.get_pci_device(buf, pos, more, version=2, p_is_pcie=p_is_pcie)
     except _CodecError as fault:
         fault.within('pci')
         raise
@@ -333,10 +335,11 @@ def get_examplenic(buf, pos, final, version, p_is_pcie, p_msix_vectors):
 
 def skip_examplenic(buf, pos, final, notes, version, p_is_pcie, p_msix_vectors):
     size = len(buf)
+    more = final and final | 2
     if pos + 18 > size:
         _w.short(buf, pos, 18)
     try:
-        pos = _std_pci.skip_pci_device(buf, pos, final and 2, version=2, p_is_pcie=p_is_pcie)
+        pos = _std_pci.skip_pci_device(buf, pos, more, version=2, p_is_pcie=p_is_pcie)
     except _CodecError as fault:
         fault.within('pci')
         raise
@@ -677,8 +680,11 @@ get_rx_buffer = decode_rx_buffer_from
 
 def decode_rx_buffer(buf):
     """The RxBuffer that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_rx_buffer_from(buf)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        _w.finished(end, len(buf))
     return value
 
 
@@ -726,8 +732,11 @@ def decode_rx_buffer_framed_from(buf, pos=0, final=True):
 
 def decode_rx_buffer_framed(buf):
     """The RxBuffer that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_rx_buffer_framed_from(buf)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        _w.finished(end, len(buf))
     return value
 
 
@@ -757,13 +766,22 @@ def decode_examplenic_from(buf, pos=0, final=True, *, version=3, is_pcie=None, m
         _w.check_version(version, 2, 3, pos)
     is_pcie = _w.param('is_pcie', is_pcie, 0x0, 0x1)
     msix_vectors = _w.param('msix_vectors', msix_vectors, 0x0, 0x800)
-    return get_examplenic(buf, pos, final, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
+    try:
+        return get_examplenic(buf, pos, final, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
+    except _DecodeError:
+        if not final or 5 not in buf[-2:]:
+            raise
+    return get_examplenic(buf, pos, _w.CUT, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
 
 
 def decode_examplenic(buf, *, version=3, is_pcie=None, msix_vectors=None):
     """The Examplenic that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_examplenic_from(buf, version=version, is_pcie=is_pcie, msix_vectors=msix_vectors)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        decode_examplenic_from(buf, 0, _w.CUT, version=version, is_pcie=is_pcie, msix_vectors=msix_vectors)
+        _w.finished(end, len(buf))
     return value
 
 
@@ -773,7 +791,12 @@ def scan_examplenic(buf, pos=0, final=True, notes=None, *, version=3, is_pcie=No
         _w.check_version(version, 2, 3, pos)
     is_pcie = _w.param('is_pcie', is_pcie, 0x0, 0x1)
     msix_vectors = _w.param('msix_vectors', msix_vectors, 0x0, 0x800)
-    return skip_examplenic(buf, pos, final, notes, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
+    try:
+        return skip_examplenic(buf, pos, final, notes, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
+    except _DecodeError:
+        if not final or 5 not in buf[-2:]:
+            raise
+    return skip_examplenic(buf, pos, _w.CUT, None, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
 
 
 def encode_examplenic(value, *, version=3, is_pcie=None, msix_vectors=None):
@@ -819,8 +842,11 @@ def decode_examplenic_framed_from(buf, pos=0, final=True, *, version=3, is_pcie=
 
 def decode_examplenic_framed(buf, *, version=3, is_pcie=None, msix_vectors=None):
     """The Examplenic that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_examplenic_framed_from(buf, version=version, is_pcie=is_pcie, msix_vectors=msix_vectors)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        _w.finished(end, len(buf))
     return value
 
 

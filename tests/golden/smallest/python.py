@@ -90,8 +90,11 @@ get_one = decode_one_from
 
 def decode_one(buf):
     """The One that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_one_from(buf)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        _w.finished(end, len(buf))
     return value
 
 
@@ -139,8 +142,11 @@ def decode_one_framed_from(buf, pos=0, final=True):
 
 def decode_one_framed(buf):
     """The One that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_one_framed_from(buf)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        _w.finished(end, len(buf))
     return value
 
 

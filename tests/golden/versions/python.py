@@ -554,7 +554,7 @@ def put_example_presence(put, value, version):
             put(_S4.pack(value.count))
         except _unpackable as fault:
             raise _w.outside(fault, value, _F28) from None
-        if value.count is not None and not (value.count <= 4):
+        if not (value.count <= 4):
             _w.broken_value('count', 'at most', 4, value.count)
     elif value.count is not None:
         _w.not_here('count', value.count)
@@ -656,7 +656,7 @@ def putf_example_presence(put, value, version):
             put(_S6.pack(1, 1, value.count))
         except _unpackable as fault:
             raise _w.outside(fault, value, _F28) from None
-        if value.count is not None and not (value.count <= 4):
+        if not (value.count <= 4):
             _w.broken_value('count', 'at most', 4, value.count)
     elif value.count is not None:
         _w.not_here('count', value.count)
@@ -704,8 +704,11 @@ def decode_versioned_from(buf, pos=0, final=True, *, version=2):
 
 def decode_versioned(buf, *, version=2):
     """The Versioned that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_versioned_from(buf, version=version)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        _w.finished(end, len(buf))
     return value
 
 
@@ -753,8 +756,11 @@ def decode_versioned_framed_from(buf, pos=0, final=True, *, version=2):
 
 def decode_versioned_framed(buf, *, version=2):
     """The Versioned that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_versioned_framed_from(buf, version=version)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        _w.finished(end, len(buf))
     return value
 
 
@@ -789,8 +795,11 @@ def decode_example_presence_from(buf, pos=0, final=True, *, version=4):
 
 def decode_example_presence(buf, *, version=4):
     """The ExamplePresence that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_example_presence_from(buf, version=version)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        _w.finished(end, len(buf))
     return value
 
 
@@ -838,8 +847,11 @@ def decode_example_presence_framed_from(buf, pos=0, final=True, *, version=4):
 
 def decode_example_presence_framed(buf, *, version=4):
     """The ExamplePresence that is all of `buf`."""
+    if type(buf) is not bytes:
+        _w.check_buffer(buf)
     value, end = decode_example_presence_framed_from(buf, version=version)
-    _w.finished(end, len(buf))
+    if end != len(buf):
+        _w.finished(end, len(buf))
     return value
 
 
