@@ -1,4 +1,4 @@
-"""Rows laid over each other: what several forms of one thing have in common, in one order."""
+"""Sequences laid over each other: what several forms of one thing have in common, in one order."""
 
 from __future__ import annotations
 

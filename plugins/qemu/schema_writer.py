@@ -1,4 +1,4 @@
-"""Bodies: shapes -> the lines of descriptions.
+"""Shapes -> the lines of descriptions.
 
 Where a device had several shapes in one stream, they are laid over each other: what not all of them
 have hangs on a parameter that says which shape it is.

@@ -10,12 +10,12 @@ from textwrap import dedent
 import pytest
 from commands import run_vmsc
 
+from vmsc.hooks import BackendInput
 from vmsc.hooks.host import Host, PluginError, load_host
 
 HEAD = """
 from vmsc.hooks import *
 from vmsc.schema.diagnostics import Report
-from vmsc.hooks import hook
 """
 
 SCHEMA = 'device "uart" { lsr: u8 }\n'
@@ -84,6 +84,25 @@ def test_a_file_is_loaded_with_p(plugin: Write) -> None:
     assert "mine" in host.backends
     (mine,) = (p for p in host.plugins if p.name == "one_file")
     assert mine.origin == path and mine.adds == ("backend mine: a test",)
+
+
+def test_a_plugin_that_was_written_against_the_old_names_is_loaded(plugin: Write) -> None:
+    old = dedent("""
+        from vmsc.backend import (
+            Artifact, Backend, BackendError, Check, Context, Importer, ImporterError, Option,
+            PythonName, SectionHandler, Transform, WireType,
+        )
+        import vmsc.hookspecs as hooks
+
+        def generate(context: Context):
+            return [Artifact("old.txt", str(len(context.modules)))]
+
+        @hooks.hook
+        def vmsc_backends():
+            return [Backend("old", "a test", generate)]
+    """)
+    host = load_host([plugin("old_names", old)])
+    assert host.backends["old"].generate.__annotations__ == {"context": BackendInput}
 
 
 def test_a_module_is_loaded_with_p(plugin: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,7 @@ from vmsc import plan
 from vmsc.plan.lower import MAX_ROW, MAX_RUN_BYTES, lower
 from vmsc.plan.text import plan_text
 from vmsc.schema.diagnostics import Report, as_text
-from vmsc.schema.resolve.checks import check
-from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.resolve import check, resolve
 from vmsc.schema.syntax.loader import load_text
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vmsc.schema.diagnostics import Diagnostic, Report, as_text
-from vmsc.schema.resolve.checks import check
-from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.resolve import check, resolve
 from vmsc.schema.syntax.loader import load_text
 
 

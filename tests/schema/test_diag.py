@@ -7,7 +7,7 @@ import time
 import pytest
 
 from vmsc.schema.diagnostics import LIMIT, Note, Report, as_json, as_text
-from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.resolve import resolve
 from vmsc.schema.source import Source, Span
 from vmsc.schema.syntax.loader import load_text
 

@@ -10,7 +10,7 @@ from vmsc.schema import ir
 from vmsc.schema.diagnostics import Diagnostic, Report, as_text
 from vmsc.schema.ir.expression_text import expr_text
 from vmsc.schema.ir.text import type_text
-from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.resolve import resolve
 from vmsc.schema.syntax.loader import load, load_text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -12,7 +12,7 @@ from vmsc.stream.events import Event, Section
 from vmsc.stream.primitives import want
 from vmsc.stream.ram import RamFormat, ram_measure
 from vmsc.stream.reader import StreamReader, payload_of, read_stream
-from vmsc.stream.section_names import measure_by_name
+from vmsc.stream.section_names import names_of, unknown_section
 from vmsc.stream.state import Measure, SectionHeader
 
 __all__ = [
@@ -60,6 +60,18 @@ def _fifo(header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
         want(buf, end, 6 + buf[end + 1], "subsection")
         end += 6 + buf[end + 1]
     return end
+
+
+def measure_by_name(table: Mapping[str, Measure]) -> Measure:
+    """A measure that hands on to the entry for the section's name."""
+
+    def measure(header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
+        for name in names_of(header.name):
+            if name in table:
+                return table[name](header, buf, pos, final)
+        raise unknown_section(header, pos)
+
+    return measure
 
 
 def measure() -> Measure:

@@ -1,4 +1,4 @@
-"""Output: artifacts -> files, and only where something changed."""
+"""Artifacts: what backends and importers give -> files, written only where they differ."""
 
 from __future__ import annotations
 

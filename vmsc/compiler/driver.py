@@ -19,8 +19,7 @@ from vmsc.hooks.records import Artifact, Backend, BackendError, BackendInput
 from vmsc.plan.lower import lower
 from vmsc.schema import ir
 from vmsc.schema.diagnostics import Report
-from vmsc.schema.resolve.checks import check
-from vmsc.schema.resolve.resolver import resolve
+from vmsc.schema.resolve import check, resolve
 from vmsc.schema.syntax.loader import Loaded, load
 
 __all__ = ["Compiled", "analyse", "compile_paths", "generate", "load_modules"]

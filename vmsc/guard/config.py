@@ -1,4 +1,4 @@
-"""Options: how a guard runs, and how long it waits for what should be there at once."""
+"""How a guard runs, and how long it waits for what should be there at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs: what a running guard is told, and where it waits to be taken, one at a time.
+"""The inbox: what a running guard is told, and where it waits to be taken, one at a time.
 
 Law: a side's bytes wait for room, so that it is read no faster than it is dealt with; nothing else
 that happens ever waits for them.

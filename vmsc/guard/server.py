@@ -1,6 +1,6 @@
-"""Serve: the guard around a session: connections, clocks, QMP, the store (asyncio).
+"""The server: the guard around a session: connections, clocks, QMP, the store (asyncio).
 
-It carries out what `session` says and, once that has ended, what `aftermath` orders.
+It carries out what `session` says and, once that has ended, what `colo.orders` says.
 """
 
 from __future__ import annotations

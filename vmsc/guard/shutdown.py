@@ -1,4 +1,4 @@
-"""Ending: carry out what `aftermath` orders, and report it."""
+"""Shutdown: carry out what `colo.orders` says at a session's end, and report it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What plugins give to vmsc, as frozen records: backends, wire types, transforms, section handlers,
 checks and importers.
 
-A plugin module returns them from the hooks of `hookspecs`; nothing here is a class to inherit from.
+A plugin module returns them from the hooks of `specs`; nothing here is a class to inherit from.
 """
 
 from __future__ import annotations

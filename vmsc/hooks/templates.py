@@ -1,4 +1,4 @@
-"""Render: a template and a view -> text. Templates only lay out: an unknown name in one is a
+"""Templates: a template and a view -> text. Templates only lay out: an unknown name in one is a
 fault, not an empty string.
 """
 

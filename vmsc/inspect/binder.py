@@ -1,4 +1,4 @@
-"""Binding: a section's header -> its codec and parameters, and so its payload's end.
+"""The binder: a section's header -> its codec and parameters, and so its payload's end.
 
 What is known on the way through one stream: the configuration, how often each name came, the
 sticky state of each section id. For whole files and for bytes that are still arriving.

@@ -1,4 +1,5 @@
-"""Walk a decoded value as QEMU has it on the wire: description and value -> leaves, in order.
+"""Which bytes of QEMU's form a decoded value's parts are: description and value -> leaves, in
+order.
 
 A leaf is the least that has a value of its own: a number, a buffer, a string's length, a mark.
 Law: the leaves tile the payload. Each begins where the one before it ends, the first at 0; the last

@@ -1,4 +1,4 @@
-"""Resynced: a damaged stream -> its entries, as many as can be found, and what lies between them.
+"""A damaged stream -> its entries, as many as can be found, and what lies between them.
 
 Law: nothing is passed over in silence. Each payload whose end was guessed, and each gap, is told.
 """

@@ -1,4 +1,4 @@
-"""An opened stream: all its bytes -> its entries. QEMU's streams and framed checkpoints alike."""
+"""A whole stream: all its bytes -> its entries. QEMU's streams and framed checkpoints alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stored checkpoint: framed bytes -> entries. Only with its COMMIT does any of it count.
+"""A framed checkpoint: framed bytes -> entries. Only with its COMMIT does any of it count.
 
 What QEMU's bytes do not say is in the context: a section's parameters, and of RAM, whose frames
 hold QEMU's own encoding, the block that its first page goes on with. A RAM frame of which the

@@ -1,4 +1,4 @@
-"""Framing: a stream -> one framed checkpoint, and back. The value of every section that a
+"""A stream -> one framed checkpoint, and back. The value of every section that a
 description covers is in framed encoding; what none covers is OPAQUE, and says so.
 
 Law: unframe(frame(x)) == x.

@@ -1,4 +1,4 @@
-"""Learned: what a whole stream tells of its machine beyond its JSON description: the parameters
+"""What a whole stream tells of its machine beyond its JSON description: the parameters
 that only reading the sections shows (vmsc.params.by_length), put into the machine file's content.
 
 So the file suffices for a stream of the same machine that records no lengths: device state alone.

@@ -1,4 +1,4 @@
-"""Answers: where a section's parameters come from. The command line counts before a machine
+"""Parameters: where a section's parameters come from. The command line counts before a machine
 file, and both before what is solved from the JSON description at a stream's end. Solved only
 when it is asked for.
 """

@@ -1,4 +1,4 @@
-"""Arriving: a stream in pieces, as a pipe gives them -> its entries, in bounded memory.
+"""A stream in pieces, as a pipe gives them -> its entries, in bounded memory.
 
 Nothing needs to seek. A device section whose parameters are not known yet is held, with all that
 comes after it, until the JSON description is there, the input ends, or the limit is reached; then

@@ -1,4 +1,4 @@
-"""Trials: parameters that nothing gives, found by what fits where a section's length is known.
+"""Parameters that nothing gives, found by what fits where a section's length is known.
 
 A stream's JSON description records the length of what QEMU writes by open code (all of virtio), and
 nothing of its inside. One length is one equation: enough for a truth or a word.

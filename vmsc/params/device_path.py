@@ -1,4 +1,4 @@
-"""Places: what a section's place in the machine says of its parameters.
+"""What a section's place in the machine says of its parameters.
 
 QEMU puts a device's path before its description's name: 0000:00:03.0/virtio-net is the virtio-net
 of the PCI function 00:03.0, and 0000:00:04.0/0:1:0/scsi-disk hangs under what is at 0000:00:04.0.

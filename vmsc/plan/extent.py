@@ -1,4 +1,4 @@
-"""Size classes: how a plan's length is known, and its bounds. A part of lowering.
+"""Extents: how a plan's length is known, and its bounds. A part of lowering.
 
 `least` is never more and `most` never less than what a value takes: readers refuse by them.
 """

@@ -1,4 +1,4 @@
-"""Lower: ir.Schema -> plan.Program.
+"""Lowering: ir.Schema -> plan.Program.
 
 Fuses fixed fields into runs, presence into gates, laws into asserts; finds sizes and digests. The
 schema has no errors; nothing is reported here.

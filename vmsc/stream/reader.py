@@ -1,4 +1,4 @@
-"""Readers of QEMU streams over `sections.step`: all of a buffer at once, or bytes as they come.
+"""Readers of QEMU streams over `step.step`: all of a buffer at once, or bytes as they come.
 
 Laws. The pieces of a stream, put together, are the stream. The same bytes give the same pieces, and
 the same error, however they are cut.

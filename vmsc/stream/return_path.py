@@ -4,7 +4,7 @@ The return path (capability return-path, postcopy): a type, a length, data; a re
 follows its message. COLO's answers are plain numbers, from checkpoint-ready on; both may come on
 one connection, in this order, and a type of 0 tells the one from the other.
 
-Law: as in `sections`: the events cover the bytes, and cutting makes no difference.
+Law: as in `step`: the events cover the bytes, and cutting makes no difference.
 """
 
 from __future__ import annotations

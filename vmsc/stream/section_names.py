@@ -1,14 +1,11 @@
-"""From a section's name to its measure: a table, and what to say when it has no entry."""
+"""A section's names to look it up by, and what to say when none of them is known."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError
-from vmsc.stream.state import Measure, SectionHeader
+from vmsc.stream.state import SectionHeader
 
-__all__ = ["measure_by_name", "names_of", "unknown_section"]
+__all__ = ["names_of", "unknown_section"]
 
 
 def names_of(section: str) -> tuple[str, ...]:
@@ -27,15 +24,3 @@ def unknown_section(header: SectionHeader, offset: int) -> DecodeError:
         offset=offset,
         code="unknown-section",
     )
-
-
-def measure_by_name(table: Mapping[str, Measure]) -> Measure:
-    """A measure that hands on to the entry for the section's name."""
-
-    def measure(header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
-        for name in names_of(header.name):
-            if name in table:
-                return table[name](header, buf, pos, final)
-        raise unknown_section(header, pos)
-
-    return measure

@@ -1,4 +1,4 @@
-"""Where a reader of streams is, and what it asks of a measure: the data of `sections.step`."""
+"""Where a reader of streams is, and what it asks of a measure: the data of `step.step`."""
 
 from __future__ import annotations
 

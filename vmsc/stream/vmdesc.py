@@ -1,4 +1,4 @@
-"""QEMU's own description of a stream, the JSON behind its end: bytes -> frozen data.
+"""QEMU's own description of a stream, the JSON after its end: bytes -> frozen data.
 
 It names every field that was written, with its wire type and size. Reading it needs care: equal
 keys follow each other in one object (lists, and nested descriptions that are written inline),

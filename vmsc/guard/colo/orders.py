@@ -1,4 +1,4 @@
-"""Aftermath: how a session ended -> what is ordered, what the exit status is, what is reported.
+"""Orders: how a session ended -> what is ordered, what the exit status is, what is reported.
 
 Laws (design section 8). A secondary that is half loaded is quit, and never ordered to take over.
 Never two: the secondary is ordered to take over only behind a fence that succeeded; the primary is

@@ -1,4 +1,4 @@
-"""Expect: the secondary's own -dump-vmstate, against what the primary sends.
+"""Versions of the peer: the secondary's own -dump-vmstate, against what the primary sends.
 
 The dump has QEMU's devices by type; sections that are no device's (cpu, timer, ...) are not in it
 and not held against it, nor are subsections of what a device loads by a function of its own, as

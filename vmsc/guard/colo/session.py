@@ -1,6 +1,6 @@
 """Session: one primary's protection, sans-IO. Bytes and events of both sides in, actions out.
 
-Toward the primary the guard is a secondary, toward the secondary a primary (`tables`).
+Toward the primary the guard is a secondary, toward the secondary a primary (`protocol`).
 
 Laws:
 1. The secondary is sent no byte of a checkpoint before all of it is here and proven.

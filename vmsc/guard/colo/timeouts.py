@@ -1,4 +1,4 @@
-"""Deadline: who is late, and since when. Pure: the clock's readings come in.
+"""Timeouts: who is late, and since when. Pure: the clock's readings come in.
 
 A side is late that has to say something and has been silent for the timeout; a primary also if it
 is slower than `SLOWEST` over more than twice the timeout. Between checkpoints the protocol's own

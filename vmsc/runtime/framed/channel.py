@@ -1,4 +1,4 @@
-"""Incoming: one channel's bytes, cut anywhere -> proven frames, one at a time.
+"""A channel: one channel's bytes, cut anywhere -> proven frames, one at a time.
 
 Laws. No byte is kept twice: a payload is put together as its bytes arrive, and grows with them, so
 that a length that is said and does not come costs nothing. Bytes that no one has asked for yet are

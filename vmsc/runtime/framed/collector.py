@@ -1,4 +1,4 @@
-"""The checkpoint buffer: the bytes of one channel or several -> whole proven checkpoints.
+"""The checkpoint collector: the bytes of one channel or several -> whole proven checkpoints.
 
 Sans-IO: what came over a connection is fed to it, and it answers with a checkpoint or with nothing.
 The format is docs/framed-format.md; `vmsc.runtime.framed.assembly` says when a checkpoint is whole.

@@ -1,4 +1,4 @@
-"""Resolve: syntax files -> ir.Schema. Reports unknown, doubled and misused names.
+"""The resolver: syntax files -> ir.Schema. Reports unknown, doubled and misused names.
 
 What takes the whole schema to tell is left to checks. Its rooms: names (of a file), scopes,
 expressions, fieldtypes, bodies; here descriptions are put in order and made for their parameters.

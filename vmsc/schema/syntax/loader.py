@@ -1,4 +1,4 @@
-"""Load: paths -> syntax files, with all that they `use`, so that what is used comes first.
+"""The loader: paths -> syntax files, with all that they `use`, so that what is used comes first.
 
 Reads no more of a file than a schema may have, and only files.
 """

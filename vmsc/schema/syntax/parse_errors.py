@@ -1,4 +1,4 @@
-"""Mistakes: what a syntax error says. Knows the grammar's terminals by name, and no parser.
+"""Parse errors: what a syntax error says. Knows the grammar's terminals by name, and no parser.
 
 A control character has no place in a schema, not even in a comment: editors, terminals and other
 languages' parsers would see other lines, or another order of words, than vmsc does.

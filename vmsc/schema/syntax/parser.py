@@ -1,4 +1,4 @@
-"""Parse: text -> syntax.File. The only module that knows lark.
+"""The parser: text -> syntax.File. The only module that knows lark.
 
 One syntax error a file is reported, where it is. What comes out nests no deeper than MAX_DEPTH, so
 that later stages may walk it by recursion.

@@ -1,4 +1,4 @@
-"""Where the schemas lie that come with vmsc: a room of its own, so that asking loads nothing."""
+"""Where the schemas lie that come with vmsc: a module of its own, so that asking loads nothing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The syntax tree: what a .vmsd text says, before any name is looked up.
 
-Frozen data, made by `parse` alone.
+Frozen data, made by `parser` alone.
 """
 
 from __future__ import annotations
