@@ -18,6 +18,8 @@ def test_parameters_are_asked_for_when_they_are_needed_and_held_to_their_domains
     assert codec.decode(b"\0") == {"k": 0, "a": None}
     with pytest.raises(ParamError):
         codec.decode(b"\1\2")
+    mask = codec_of('param m: bits max 9 device "d" { n: u8; a: nullable u8[n] present m }')
+    assert mask.decode(b"\0") == {"n": 0, "a": []}
     for unfit in (0, 5, "x"):
         with pytest.raises(ParamError):
             codec.decode(b"\0", params={"n": unfit})

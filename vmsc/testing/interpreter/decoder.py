@@ -18,6 +18,7 @@ from vmsc.testing.interpreter.shapes import (
     Word,
     arm_of,
     at,
+    bits_of,
     broken_law,
     first_of,
     is_present,
@@ -135,7 +136,7 @@ def _field(field: Field, scope: Scope, source: Source, value: Body) -> None:
         raise SchemaError(f"'{field.name}' is not a word that can be split")
     value.words[field.name] = found
     for part in field.parts:
-        scope.fields[part.name] = value[part.name] = found & mask_of(part, word.scalar)
+        scope.fields[part.name] = value[part.name] = found & bits_of(part, word.scalar)
 
 
 def _transformed(name: str, raw: Value, scope: Scope, start: int) -> Value:
@@ -278,7 +279,7 @@ def _tree(shape: Tree, scope: Scope, source: Source) -> list[Value]:
 
 def _nullable(shape: Nullable, scope: Scope, source: Source) -> list[Value]:
     length = count(shape.count, scope)
-    mask = None if shape.present is None else number(evaluate(shape.present, scope))
+    mask = mask_of(shape, length, scope)
     found: list[Value] = []
     for index in range(length):
         with at(index):

@@ -19,6 +19,7 @@ from vmsc.testing.interpreter.shapes import (
     Word,
     arm_of,
     at,
+    bits_of,
     broken_law,
     first_of,
     is_present,
@@ -189,7 +190,7 @@ def _split(field: Field, value: Value, scope: Scope, out: bytearray, written: Bo
     for part in field.parts:
         given = value.get(part.name)
         with at(part.name):
-            if not isinstance(given, int) or given & ~mask_of(part, word.scalar):
+            if not isinstance(given, int) or given & ~bits_of(part, word.scalar):
                 raise EncodeError(f"{given!r} is not in its place", code="range")
         whole |= given
         scope.fields[part.name] = written[part.name] = given
@@ -201,6 +202,8 @@ def _split(field: Field, value: Value, scope: Scope, out: bytearray, written: Bo
 
 
 def _transformed(name: str, value: Value, scope: Scope) -> Value:
+    if value is None:
+        raise _ill(value, "a value to transform")
     try:
         return scope.run.transforms[name].to_wire(value)
     except ValueError as fault:
@@ -360,7 +363,7 @@ def _tree(shape: Tree, value: Value, scope: Scope, out: bytearray) -> Value:
 
 def _nullable(shape: Nullable, value: Value, scope: Scope, out: bytearray) -> Value:
     given = _sized(value, count(shape.count, scope))
-    mask = None if shape.present is None else number(evaluate(shape.present, scope))
+    mask = mask_of(shape, len(given), scope)
     written = []
     for index, each in enumerate(given):
         if mask is not None and (each is not None) != bool(mask >> index & 1):

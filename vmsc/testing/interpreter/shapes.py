@@ -45,6 +45,7 @@ __all__ = [
     "Word",
     "arm_of",
     "at",
+    "bits_of",
     "broken_law",
     "first_of",
     "is_present",
@@ -224,11 +225,18 @@ def sticky_state(field: Field, scope: Scope) -> Value:
     return run.params.get(field.name, b"" if is_text else 0)
 
 
-def mask_of(part: Part, scalar: Scalar) -> int:
+def bits_of(part: Part, scalar: Scalar) -> int:
     """The bits of the word that are the part's."""
     width = 8 * scalar.size
     low, high = (bit + width if bit < 0 else bit for bit in (part.low, part.high))
     return (1 << high + 1) - (1 << low)
+
+
+def mask_of(shape: Nullable, length: int, scope: Scope) -> int | None:
+    """None: markers say what is there. Without elements, nothing asks for the mask."""
+    if shape.present is None or not length:
+        return None
+    return number(evaluate(shape.present, scope))
 
 
 def arm_of(choice: Choice, scope: Scope) -> Arm | None:
