@@ -6,7 +6,7 @@ import pytest
 from helpers import hexed
 
 from vmsc.runtime.errors import DecodeError, EncodeError, ParamError, Truncated
-from vmsc.testing.interpreter import Codec, SchemaError, Transform, WireType, load
+from vmsc.testing.interpreter import F64, Codec, SchemaError, Transform, WireType, load
 
 
 def codec_of(text: str) -> Codec:
@@ -110,3 +110,11 @@ def test_a_plugins_type_reads_up_to_the_end_of_what_is_around_it() -> None:
     with pytest.raises(DecodeError) as found:
         codec.decode(hexed("000001 020304 02 000005 07"))
     assert (found.value.code, found.value.field, found.value.offset) == ("overrun", "w", 9)
+
+
+def test_a_sticky_double_is_zero_before_it_is_sent() -> None:
+    codec = codec_of("loop d { k: u8; s: f64 sticky when k & 1; break when k & 2 }")
+    assert codec.decode(b"\2") == [{"k": 2, "s": F64(0)}]
+    one = hexed("03 3ff0000000000000")
+    carried = codec.decode_from(one, final=True).carried
+    assert codec.decode(b"\2", params=carried) == [{"k": 2, "s": F64.of(1.0)}]

@@ -13,7 +13,7 @@ from vmsc.testing.interpreter.scalars import Scalar
 from vmsc.testing.interpreter.scope import Run, WireType
 from vmsc.testing.interpreter.source import Source, Wish
 from vmsc.testing.interpreter.syntax import Description, Expr, Name
-from vmsc.testing.interpreter.values import Value
+from vmsc.testing.interpreter.values import F64, Value
 from vmsc.testing.interpreter.wishes import Hints
 
 __all__ = ["DrawSource", "GiveUp", "draw_parameter"]
@@ -239,6 +239,8 @@ def draw_parameter(rng: random.Random, one: Parameter, hints: Hints) -> Value:
             return rng.choice(one.words)
         case "bytes":
             return rng.randbytes(min(one.most, rng.choice((0, 1, 3, 8, 64, 256))))
+        case "f64":
+            return F64(rng.getrandbits(64))
         case "bits":
             return rng.randint(one.least, one.most)
         case "bool":

@@ -44,16 +44,20 @@ from vmsc.testing.interpreter.syntax import (
     Version,
     Within,
 )
+from vmsc.testing.interpreter.values import F64
 
 __all__ = ["Parameter", "inner_types", "names_in", "parameters", "type_expressions"]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """What may be given. A loop's sticky state is 0, or no bytes, where it is not."""
+    """What may be given. A loop's sticky state is 0, or no bytes, where it is not.
+
+    A sticky double is an `F64`; no other parameter is one.
+    """
 
     name: str
-    kind: Literal["number", "bool", "bits", "words", "bytes"]
+    kind: Literal["number", "bool", "bits", "words", "bytes", "f64"]
     least: int = 0
     most: int = 0
     words: tuple[str, ...] = ()
@@ -67,6 +71,8 @@ class Parameter:
                 return value in self.words
             case "bytes":
                 return isinstance(value, bytes) and len(value) <= self.most
+            case "f64":
+                return isinstance(value, F64)
             case _:
                 return isinstance(value, int) and self.least <= value <= self.most
 
@@ -250,5 +256,7 @@ def _from_type(name: str, word: str, *, sticky: bool = False, outer: bool = Fals
     if word in SCALARS:
         least, most = SCALARS[word].least, SCALARS[word].most
         return Parameter(name, "number", least, most, sticky=sticky, outer=outer)
+    if word == "f64":
+        return Parameter(name, "f64", sticky=sticky)
     limit = STRINGS[word][1] if word in STRINGS else 1 << 20
     return Parameter(name, "bytes", 0, limit, sticky=sticky, outer=outer)

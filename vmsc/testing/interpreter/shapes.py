@@ -33,7 +33,7 @@ from vmsc.testing.interpreter.syntax import (
     UntilSum,
     Within,
 )
-from vmsc.testing.interpreter.values import Value
+from vmsc.testing.interpreter.values import F64, Value
 
 __all__ = [
     "Bitmap",
@@ -221,8 +221,15 @@ def sticky_state(field: Field, scope: Scope) -> Value:
     run = scope.run
     if field.name in run.sticky:
         return run.sticky[field.name]
-    is_text = isinstance(field.type, Named) and field.type.name in STRINGS
-    return run.params.get(field.name, b"" if is_text else 0)
+    if field.name in run.params:
+        return run.params[field.name]
+    match shape_of(field.type, scope):
+        case String():
+            return b""
+        case Double():
+            return F64(0)
+        case _:
+            return 0
 
 
 def bits_of(part: Part, scalar: Scalar) -> int:
