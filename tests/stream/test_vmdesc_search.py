@@ -201,3 +201,67 @@ def test_a_description_in_the_new_order_tells_what_the_old_one_does() -> None:
         for data in (device_state + end(old), device_state + end(new))
     ]
     assert told[0] == told[1] and len(told[0]) > 20
+
+
+# --- damage in a whole stream ---------------------------------------------------------------------
+
+
+def damaged(text: bytes) -> bytes:
+    """A stream that needs its description, with another one."""
+    data = lzma.decompress((DATA / "pc-11.1.stream.xz").read_bytes())
+    found = find_vmdesc(data)
+    assert found is not None
+    return data[: -len(found) - 6] + end(text.replace(b"$", found[1:]))
+
+
+TELLS = "the stream's JSON description would tell, but: the description"
+NONE = "the stream has no JSON description that would tell"
+DAMAGE = {
+    "cut": (b'{"devices": [{"name": "t', f"{TELLS} is no JSON: Unterminated string"),
+    "empty": (b"{}", f"{TELLS}, top: no 'devices'"),
+    "another top": (b'{"devices": [3]}', f"{TELLS}, devices[0]: an object expected, found 3"),
+    "deep": (b'{"devices": ' + b"[" * 100_000, f"{TELLS} nests too deep"),
+    "a number too large": (
+        b'{"devices": ' + b"9" * 5000 + b"}", f"{TELLS} is no JSON: Exceeds the limit",
+    ),
+    "a NUL": (b'{"devices": [], "\0": 1}', NONE),
+    "an array": (b"[$", NONE),
+    "a blank before it": (b" {$", NONE),
+    "in 16 bits": ('{"devices": []}'.encode("utf-16-le"), NONE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_description_that_is_needed_is_one_error_that_says_why(kind: str) -> None:
+    text, why = DAMAGE[kind]
+    data = damaged(text)
+    events, error = seen(entries(data, library(), open_parameters(data, library())))
+    assert "the parameter 'max_cpus' is not given" in error and f"; {why}" in error
+    for pieces in ([data], cuts(data, seed=6, most=9000)):
+        assert seen(arriving(pieces, open_parameters(None, library()))) == (events, error)
+
+
+@pytest.mark.parametrize("missing", [1, 1000, 96_020, 96_022, 96_026])
+def test_a_stream_that_is_cut_within_the_description_has_none(missing: int) -> None:
+    data = damaged(b"{$")[:-missing]
+    events, error = seen(entries(data, library(), open_parameters(data, library())))
+    assert error.endswith(NONE)
+    assert seen(arriving([data], open_parameters(None, library()))) == (events, error)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'{"configuration": [], $', "at byte 136817: the description, configuration: an object"),
+        (b'{"x": "\xff", $', "at byte 136824: the description is not UTF-8: invalid start byte"),
+    ],
+)
+def test_a_damaged_description_that_is_not_needed_is_found_by_verify(
+    tmp_path: Path, text: bytes, message: str
+) -> None:
+    file = tmp_path / "s.mig"
+    file.write_bytes(damaged(text))
+    found = run_vmsc("verify", file)
+    assert (found.status, found.out) == (1, "")
+    assert found.err.startswith(f"vmsc: {file}: error: {message}")
+    assert found.err.endswith(" [bad-description]\n") and found.err.count("\n") == 1

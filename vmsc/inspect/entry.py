@@ -52,6 +52,11 @@ class ParameterSource(Protocol):
     def recorded_size(self, name: str, instance: int, occurrence: int) -> int | None: ...
 
     @property
+    def silence(self) -> str:
+        """Why the stream's own description tells nothing; empty where there is one to ask."""
+        ...
+
+    @property
     def target(self) -> str:
         """QEMU's target, where that was said; else empty."""
         ...

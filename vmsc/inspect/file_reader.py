@@ -9,7 +9,7 @@ from vmsc.inspect.binder import SectionBinder
 from vmsc.inspect.entry import Entry, ParameterSource, SectionValue, located, payload
 from vmsc.inspect.values import count_fields, last_sticky
 from vmsc.runtime.codec import Buffer
-from vmsc.runtime.errors import DecodeError
+from vmsc.runtime.errors import DecodeError, ParamError
 from vmsc.runtime.framed.frame import MAGIC as FRAME_MAGIC
 from vmsc.stream.events import MAGIC as STREAM_MAGIC
 from vmsc.stream.events import Event, Pages, Section
@@ -30,6 +30,7 @@ __all__ = [
     "located",
     "payload",
     "stream_measure",
+    "unanswered",
 ]  # fmt: skip
 
 
@@ -63,6 +64,14 @@ def _events(
         yield from read_stream(data, measure, State(room=room))
     except DecodeError as fault:
         raise binding.granted(fault) from None
+    except ParamError as fault:
+        raise unanswered(fault, binding.answers) from None
+
+
+def unanswered(fault: ParamError, answers: ParameterSource) -> ParamError:
+    """The error, with why the stream's own description did not help."""
+    why = answers.silence
+    return ParamError(f"{fault.message}; {why}", name=fault.name) if why else fault
 
 
 def _stream_entries(data: Buffer, binding: SectionBinder, measure: Measure, deep: bool,

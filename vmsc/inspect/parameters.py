@@ -42,6 +42,7 @@ class StreamParameters:
     target: str = ""  # as it was given, or as the machine file's machine type tells
     complete: bool = True
     parsed: Vmdesc | None = None
+    unreadable: str = ""  # what is wrong with the description
     solved: dict[tuple[str, int, int], Settings] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
@@ -55,9 +56,17 @@ class StreamParameters:
         if self.parsed is None and self.text is not None:
             try:
                 self.parsed = read_vmdesc(self.text)
-            except VmdescError:
-                self.text = None
+            except VmdescError as fault:
+                self.text, self.unreadable = None, str(fault)
         return self.parsed
+
+    @property
+    def silence(self) -> str:
+        if self.described is not None:
+            return ""
+        if self.unreadable:
+            return f"the stream's JSON description would tell, but: {self.unreadable}"
+        return "the stream has no JSON description that would tell"
 
     @property
     def page_size(self) -> int | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from vmsc.inspect.binder import SectionBinder, Unsettled
 from vmsc.inspect.entry import Entry
-from vmsc.inspect.file_reader import bad_start
+from vmsc.inspect.file_reader import bad_start, unanswered
 from vmsc.inspect.parameters import StreamParameters
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, ParamError
@@ -74,7 +74,7 @@ class Arrivals:
     def settle(self) -> Iterator[Piece]:
         """What is whole with what is known now: the description is there, or will not come."""
         if self._pending is not None:
-            self._answers.take_in(self._watch.found(self.reader.waiting))
+            self._answers.take_in(self._watch.found(self.reader.waiting, final=True))
             self._pending = None
         elif not self._answers.complete:
             self._answers.take_in(None)
@@ -134,9 +134,7 @@ def entry_of(piece: Piece, binding: SectionBinder, deep: bool) -> Entry:
 
 def _lacking(fault: ParamError, answers: StreamParameters, held: int, hold: int) -> ParamError:
     """The error, with why the stream's own description did not help."""
-    if answers.described is not None:
-        return fault
-    why = "the stream has no JSON description that would tell"
-    if held > hold:
+    if held > hold and answers.described is None:
         why = f"{held} bytes were held for the JSON description, and --hold is {hold}"
-    return ParamError(f"{fault.message}; {why}", name=fault.name)
+        return ParamError(f"{fault.message}; {why}", name=fault.name)
+    return unanswered(fault, answers)

@@ -121,14 +121,18 @@ class DescriptionWatch:
         self._seen = 0
         self._found: tuple[int, int] | None = None  # where the JSON lies, or will
         self._clean = 0  # up to where it has no NUL
+        self._unreadable: tuple[int, bytes] = 0, b""  # the last, and where it ends
 
-    def found(self, held: bytes | bytearray) -> bytes | None:
-        """The description, once it is whole. `held` only ever grows."""
+    def found(self, held: bytes | bytearray, *, final: bool = False) -> bytes | None:
+        """The description, once it is whole. `held` only ever grows. `final`: nothing comes any
+        more, so what ends here counts where it only begins like one.
+        """
         while True:
             if self._found is None:
                 self._found = self._next(held)
                 if self._found is None:
-                    return None
+                    end, text = self._unreadable
+                    return text if final and text and end == len(held) else None
                 self._clean = self._found[0]
             start, end = self._found
             if held.find(b"\0", self._clean, end) >= 0:
@@ -141,6 +145,7 @@ class DescriptionWatch:
             text = bytes(held[start:end])
             if recorded(text) is not None:
                 return text
+            self._unreadable = end, text
 
     def _next(self, held: bytes | bytearray) -> tuple[int, int] | None:
         while (match := _START.search(held, self._seen)) is not None:

@@ -19,6 +19,7 @@ from vmsc.cli.input import (
 
 if TYPE_CHECKING:
     from vmsc.inspect.entry import Entry
+    from vmsc.stream.events import Description
 
 __all__ = ["command"]
 
@@ -44,6 +45,24 @@ def _verify(entry: Entry) -> bool:
     return True
 
 
+def _readable(description: Description) -> None:
+    """Refuse a JSON description that cannot be read: QEMU passes over it, its reader does not."""
+    from vmsc.runtime.errors import DecodeError
+    from vmsc.stream.vmdesc import VmdescError, read_vmdesc
+
+    start = description.offset + 5  # after the mark and the length
+    try:
+        description.json.decode()
+        read_vmdesc(description.json)
+    except UnicodeDecodeError as fault:
+        message = (
+            f"the description is not UTF-8: {fault.reason}, found {fault.object[fault.start]:#x}"
+        )
+        raise DecodeError(message, offset=start + fault.start, code="bad-description") from None
+    except VmdescError as fault:
+        raise DecodeError(str(fault), offset=start, code="bad-description") from None
+
+
 @click.command("verify")
 @file_argument
 @reading_options
@@ -51,7 +70,7 @@ def command(file: str, **options: Any) -> None:
     """Decode every section of FILE to its end, check every law, and encode it again; say what
     and where if it fails.
     """
-    from vmsc.stream.events import Pages, Section
+    from vmsc.stream.events import Description, Pages, Section
 
     good, opaque, size = 0, 0, 0
     given = Input(file, **options)
@@ -64,6 +83,8 @@ def command(file: str, **options: Any) -> None:
                 good += proven
                 opaque += not proven
                 size += entry.event.length
+            elif isinstance(entry.event, Description):
+                _readable(entry.event)
     report_gaps(given)
     tail = f"; {opaque} opaque" if opaque else ""
     click.echo(
