@@ -6,13 +6,23 @@ import json
 import lzma
 import mmap
 import random
+import time
 from pathlib import Path
 
 import oracle
 import pytest
 from streams_at_hand import DATA, MACHINES, state
 
-from vmsc.stream.vmdesc import Body, Device, Field, VmdescError, entries, find_vmdesc, read_vmdesc
+from vmsc.stream.vmdesc import (
+    Body,
+    Device,
+    Field,
+    VmdescError,
+    entries,
+    find_vmdesc,
+    read_device,
+    read_vmdesc,
+)
 
 
 def desc(*fields: str, rest: str = "") -> bytes:
@@ -145,6 +155,53 @@ def test_the_sizes_of_a_section_add_up_to_its_payload(name: str) -> None:
     sections = list(oracle.sections(state(name), like=like))
     recorded = read_vmdesc(text).devices
     assert [d.size for d in recorded] == [s.end - s.payload for s in sections]
+
+
+# --- one section of it ----------------------------------------------------------------------------
+
+
+def sections(*names: tuple[str, int, str]) -> bytes:
+    """The description of sections by name, instance and the name of their one field."""
+    return json.dumps(
+        {
+            "devices": [
+                {
+                    "name": name,
+                    "instance_id": instance,
+                    "fields": [{"name": field, "type": "uint8", "size": 1}],
+                }
+                for name, instance, field in names
+            ]
+        }
+    ).encode()
+
+
+def test_one_section_is_read_by_its_name_instance_and_turn() -> None:
+    text = sections(("d", 0, "a"), ("d", 1, "b"), ("e", 0, "c"), ("d", 0, "x"))
+    found = [
+        read_device(text, *at)
+        for at in (("d", 0, 0), ("d", 0, 1), ("d", 0, 2), ("d", 1, 5), ("e", 1, 0), ("f", 0, 0))
+    ]
+    assert [d and d.fields[0].name for d in found] == ["a", "x", "a", "b", None, None]
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["readable", "unreadable"])
+def test_all_sections_of_a_description_are_read_in_time_in_proportion_to_their_number(
+    good: bool,
+) -> None:
+    def seconds(count: int) -> float:
+        text = sections(*(("d", i, "a") for i in range(count)))
+        text = text if good else text[:-1]
+        start = time.process_time()
+        for i in range(count):
+            if good:
+                assert read_device(text, "d", i, 0) is not None
+            else:
+                with pytest.raises(VmdescError):
+                    read_device(text, "d", i, 0)
+        return time.process_time() - start
+
+    assert min(seconds(4000) for _ in range(2)) < 16 * min(seconds(500) for _ in range(3)) + 0.05
 
 
 # --- finding it -----------------------------------------------------------------------------------

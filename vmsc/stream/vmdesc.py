@@ -177,27 +177,45 @@ def read_device(text: bytes, name: str, instance: int, occurrence: int) -> Devic
     """One section of the description, without reading the others; there may be several of a name
     and instance, and a checkpoint begins with the first again. Raises VmdescError.
     """
-    places = _value(_object(_parse(text), ""), "devices", "")
-    same = [
-        (at, f"devices[{i}]")
-        for i, at in enumerate(places if isinstance(places, list) else ())
-        if isinstance(at, _Object) and (at.get("name"), at.get("instance_id")) == (name, instance)
-    ]
+    same = _places(text).get((name, instance))
     return _device(*same[occurrence % len(same)]) if same else None
 
 
 @lru_cache(maxsize=1)
+def _places(text: bytes) -> dict[tuple[str, int], list[tuple[_Object, str]]]:
+    """The devices that have a name and an instance, each with where it stands."""
+    found: dict[tuple[str, int], list[tuple[_Object, str]]] = {}
+    devices = _value(_object(_parse(text), ""), "devices", "")
+    for i, at in enumerate(devices if isinstance(devices, list) else ()):
+        if isinstance(at, _Object):
+            name, instance = at.get("name"), at.get("instance_id")
+            if isinstance(name, str) and isinstance(instance, int):
+                found.setdefault((name, instance), []).append((at, f"devices[{i}]"))
+    return found
+
+
 def _parse(text: bytes) -> Any:
+    """The JSON, with all pairs of its objects. What is wrong with it is raised afresh each time."""
+    parsed = _parsed(text)
+    if isinstance(parsed, str):
+        raise VmdescError(parsed)
+    return parsed[0]
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: bytes) -> tuple[Any] | str:
+    """The JSON, or what is wrong with it: each section asks, and it is read once."""
+
     def constant(name: str) -> Any:
         raise ValueError(f"{name} is no number of JSON")
 
     try:
         decoded = text.decode("utf-8", "surrogateescape")
-        return json.loads(decoded, object_pairs_hook=_Object, parse_constant=constant)
+        return (json.loads(decoded, object_pairs_hook=_Object, parse_constant=constant),)
     except RecursionError:
-        raise VmdescError("the description nests too deep") from None
+        return "the description nests too deep"
     except ValueError as fault:
-        raise VmdescError(f"the description is no JSON: {fault}") from None
+        return f"the description is no JSON: {fault}"
 
 
 def _refuse(place: str, message: str) -> VmdescError:
