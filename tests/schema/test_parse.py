@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 
 import pytest
 
@@ -151,6 +152,45 @@ def test_a_file_may_be_nothing_but_its_doc() -> None:
     assert parsed("/// Nothing yet.\n").doc == "Nothing yet."
 
 
+# --- words as names -------------------------------------------------------------------------------
+
+WORDS = sorted(set(re.findall(r'"([a-z]\w*)"', (files("vmsc.grammars") / "vmsd.lark").read_text())))
+# What may stand in front of a field, each with another way to go on.
+BEFORE = [
+    "", "a: u8", "a: u8;", "a: u8[3]", "a: A", "a: A(b = 3) version 2", "a: A[until x == 3]",
+    "a: list A", "a: tree u8 => A", "a: nullable A[3] marked", "a: opaque", "break when x",
+    "a: choice x { 1: u8 true: A else: A }", "a: u8 when x", "a: u8 when x.y",
+    "a: u8 max min(3, 4)", 'a: u8 when x == "y"', "a: u8 since 3", "a: u8 sticky", "a: u8 via x",
+    'a: u8 as "x"',
+    "a: u8 split { b: high 3 }", "unused[3]", "let b = 3", "require x", 'require x "y"',
+    'subsection "x" { a: u8 }', "param x: u8", "param x: u8 = 3",
+    'param x: one of "a", "b"', "param x: description", "outer b: u8", "/// doc\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_before_a_colon_every_word_is_a_name(word: str) -> None:
+    for before in BEFORE:
+        for gap in (" ", "\n"):
+            *_, found, last = items(f"{before}{gap}{word}{gap.strip(chr(10))}: u8 max 3 z: u8")
+            assert isinstance(found, syntax.Field)
+            assert found.name.text == word
+            assert isinstance(last, syntax.Field)
+    (split,) = items(f"a: u8 split {{ {word}: high 4 {word}: low 4 }}")
+    assert isinstance(split, syntax.Split)
+    assert [part.name.text for part in split.parts] == [word, word]
+    param, outer = items(f"param {word}: u8 outer {word}: u8")
+    assert isinstance(param, syntax.Param) and isinstance(outer, syntax.Outer)
+    assert param.name.text == outer.name.text == word
+
+
+def test_a_label_of_a_choice_may_be_called_like_a_word() -> None:
+    (found,) = items("a: choice x { tag: A low: A true: A false: A version: A else: A }")
+    assert isinstance(found, syntax.Field) and isinstance(found.type, syntax.Choice)
+    labels = [arm.label and as_written(arm.label) for arm in found.type.arms]
+    assert labels == ["tag", "low", "true", "false", "version", None]
+
+
 # --- expressions ----------------------------------------------------------------------------------
 
 
@@ -178,6 +218,11 @@ def test_a_file_may_be_nothing_but_its_doc() -> None:
 )
 def test_operators_bind_as_the_page_says(text: str, means: str) -> None:
     assert placeless(expression(text)) == placeless(expression(means))
+
+
+def test_what_an_expression_reads_as_a_word_is_shown_in_back_quotes() -> None:
+    text = "`version` + version + `true` * `not` - a.version[min] & `false`"
+    assert as_written(expression(text)) == text
 
 
 def test_an_expression_is_shown_with_the_brackets_that_it_needs() -> None:

@@ -11,7 +11,16 @@ from vmsc.schema import ir
 from vmsc.schema.ir.expression_printer import ANY, WHOLE, Form, Fragment, Kind, Leaf, infix, printed
 from vmsc.schema.ir.functions import FUNCTIONS
 
-__all__ = ["FULL", "PLAIN", "PRODUCT", "TYPESET", "Language", "expr_text", "form_of"]
+__all__ = [
+    "FULL",
+    "PLAIN",
+    "PRODUCT",
+    "TYPESET",
+    "Language",
+    "expr_text",
+    "form_of",
+    "name_text",
+]
 
 # The language's operators from the loosest to the tightest, as in grammars/vmsd.lark.
 (OR, AND, NOT, COMPARISON, BIT_OR, BIT_XOR, BIT_AND, SHIFT, SUM, PRODUCT, UNARY) = range(1, 12)
@@ -33,6 +42,14 @@ FORMS: Mapping[str, Form] = MappingProxyType({
 # `not (a == b)` needs no brackets, but people do.
 _PREFIXES = {"not": Form("not {}", NOT, (WHOLE,)), "-": Form("-{}", UNARY, (UNARY,)),
              "~": Form("~{}", UNARY, (UNARY,))}  # fmt: skip
+
+
+_NO_NAMES = ("false", "not", "true", "version")
+
+
+def name_text(name: str) -> str:
+    """A name as an expression has it: in back-quotes where the word alone means something else."""
+    return f"`{name}`" if name in _NO_NAMES else name
 
 
 def form_of(op: str, operands: int) -> Form:
@@ -57,7 +74,7 @@ class Language:
             case ir.Version():
                 return Fragment("version")
             case ir.Ref(name=name):
-                return Fragment(name)
+                return Fragment(name if self.full else name_text(name))
             case ir.Member(of=of, name=name):
                 return Fragment(f"{printed(of, self).at(WHOLE)}.{name}")
             case ir.At(of=of, index=index):

@@ -11,7 +11,9 @@ from typing import Protocol
 
 from vmsc.runtime.kinds import DescriptionKind
 from vmsc.schema import ir, syntax
+from vmsc.schema.diagnostics import Note
 from vmsc.schema.resolve.body_scope import BodyScope, outer_bytes
+from vmsc.schema.resolve.c_names import c_type_hint
 from vmsc.schema.resolve.expressions import INVALID, as_written, resolve_number, spoken
 from vmsc.schema.resolve.module_scope import ConstScope, camel, identifier, once, resolve_param
 from vmsc.schema.resolve.types import Descriptions, is_broken, resolve_type
@@ -80,8 +82,8 @@ class Body:
     paddings: int = 0  # those without a name, so far
     subsections: list[ir.Subsection] = field(default_factory=list)
 
-    def error(self, code: str, message: str, span: Span) -> None:
-        self.scope.report.error(code, message, span)
+    def error(self, code: str, message: str, span: Span, *notes: Note) -> None:
+        self.scope.report.error(code, message, span, *notes)
 
     def resolve(self, items: Sequence[syntax.Item]) -> None:
         """Resolve all items."""
@@ -153,7 +155,8 @@ class Body:
         scalar = ir.SCALARS.get(item.type.text)
         if scalar is None or scalar.name == "f64":
             message = f"'{item.name.text}' must be a number or bytes, not '{item.type.text}'"
-            self.error("unknown-type", message, item.type.span)
+            hint = c_type_hint(item.type.text, item.type.span)
+            self.error("unknown-type", message, item.type.span, *hint)
             self.scope.define(item.name.text, INVALID, item.span)
             return
         low, high = ir.scalar_bounds(scalar)

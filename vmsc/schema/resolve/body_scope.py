@@ -140,6 +140,9 @@ class BodyScope:
             message = "a struct or loop has no version; make it a vmsd, or pass the version to it"
             self.report.error("no-version", message, span)
             return None
+        if "version" in self.known or "version" in self.own_params or "version" in self.later:
+            message = "this is the description's version; what is called so here is `version`"
+            self.report.warning("version-name", message, span)
         return ir.Version(*self.versions)
 
     def words(self, param: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from vmsc.schema import ir, syntax
 from vmsc.schema.diagnostics import Report
 from vmsc.schema.ir.arithmetic import bounds_of, evaluate
 from vmsc.schema.ir.expression_printer import WHOLE, Fragment
-from vmsc.schema.ir.expression_text import form_of
+from vmsc.schema.ir.expression_text import form_of, name_text
 from vmsc.schema.ir.functions import ARITHMETIC, FUNCTIONS, apply
 from vmsc.schema.source import Span
 
@@ -57,7 +57,7 @@ def _printed(expr: syntax.Expr) -> Fragment:
         case syntax.Version():
             return Fragment("version")
         case syntax.Reference(name=name):
-            return Fragment(name)
+            return Fragment(name_text(name))
         case syntax.Member(of=of, name=member):
             return Fragment(f"{_printed(of).at(WHOLE)}.{member.text}")
         case syntax.Index(of=of, at=at):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from vmsc.runtime.kinds import ParamKind
 from vmsc.schema import ir, syntax
 from vmsc.schema.diagnostics import Note, Report
+from vmsc.schema.resolve.c_names import c_type_hint
 from vmsc.schema.resolve.expressions import INVALID, resolve_expr, resolve_number, spoken
 from vmsc.schema.source import Span
 
@@ -208,7 +209,7 @@ def resolve_param(param: syntax.Param, scope: ConstScope) -> ir.Param | None:
                 return _number_param(param, param.domain, scope)
             known = [*(n for n in ir.SCALARS if n not in ("f64", "timer")), "bits"]
             message = f"a parameter cannot be a '{kind.text}'; possible are {', '.join(known)}"
-            scope.report.error("param-type", message, kind.span)
+            scope.report.error("param-type", message, kind.span, *c_type_hint(kind.text, kind.span))
             return None
 
 

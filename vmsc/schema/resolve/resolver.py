@@ -18,6 +18,7 @@ from vmsc.schema import ir, syntax
 from vmsc.schema.diagnostics import Note, Report
 from vmsc.schema.resolve.body import Body, check_wire_name, resolve_versions
 from vmsc.schema.resolve.body_scope import BodyScope
+from vmsc.schema.resolve.c_names import c_type_hint
 from vmsc.schema.resolve.module_scope import TYPE_WORDS, Described, ModuleScope, called, file_names
 from vmsc.schema.resolve.types import DIMENSIONED, STRINGS
 from vmsc.schema.source import Span
@@ -188,7 +189,8 @@ class _Resolver:
             self.report.error("unknown-type", message, name.span)
         elif not (names.partial or name.text in names.broken):
             known = (names.descriptions, ir.SCALARS, DIMENSIONED, STRINGS, self.externals)
-            hint = self.report.did_you_mean(name.text, name.span, *known)
+            hint = c_type_hint(name.text, name.span)
+            hint = hint or self.report.did_you_mean(name.text, name.span, *known)
             message = f"unknown type '{name.text}' in field '{scope.place}'"
             self.report.error("unknown-type", message, name.span, *hint)
 

@@ -143,6 +143,13 @@ class Builder:
     def name(self, at: Extent, items: list[Any]) -> s.Name:
         return s.Name(str(items[0]).strip("`"), self.span(at))
 
+    def word_name(self, at: Extent, items: list[Any]) -> s.Name:
+        return s.Name(str(items[0]), self.span(at))
+
+    def word_label(self, at: Extent, items: list[Any]) -> s.Expr:
+        span = self.span(at)
+        return s.Version(span) if items[0] == "version" else s.Reference(str(items[0]), span)
+
     # Expressions.
     def number(self, at: Extent, items: list[Any]) -> s.Expr:
         return s.Number(items[0], self.span(at))

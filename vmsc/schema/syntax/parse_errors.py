@@ -42,7 +42,9 @@ _KINDS = (
 # What goes without saying where a kind is named.
 _SILENT = {
     "a description": {"USE", "CONST", "PARAM", "DOC", "SEMICOLON"},
-    "a field or another item": {"BREAK", "PARAM", "DOC", "SEMICOLON", "QUOTED"},
+    "a field or another item": {
+        "BREAK", "PARAM", "DOC", "SEMICOLON", "QUOTED", "WORD", "ELSE", "TRUE", "FALSE",
+    },
     "a type": {"LITTLE", "HOST", "QUOTED"},
     "an expression": {"NOT", "MINUS", "TILDE", "VERSION", "QUOTED"},
     "a modifier": {"MIN", "MAX", "AS", "SPLIT", "VERSION", "LSQB", "LPAR"},
@@ -54,6 +56,7 @@ _SILENT = {
 
 _NEVER = {
     "QUOTED",
+    "WORD",
     "DOC",
     "SEMICOLON",
     "AND",
@@ -96,24 +99,18 @@ def _is_word(text: str, literals: Mapping[str, str]) -> bool:
     return re.fullmatch("[a-z]+", text) is not None and text in literals.values()
 
 
-def _as_name(word: str, span: Span) -> Note:
-    return Note(f"'{word}' is a word of the language; as a name it is written `{word}`", span)
-
-
 def _notes(
     text: str, terminal: str, before: str, wanted: Set[str], literals: Mapping[str, str], span: Span
 ) -> list[Note]:
     """The way out, where one can be seen."""
     last = re.search(r"(:?)\s*\b(\w+)([ \t]*)\Z", before)
     if _is_word(text, literals) and "NAME" in wanted:
-        return [_as_name(text, span)]
-    if text == ":" and last:
+        note = f"'{text}' is a word of the language; as a name it is written `{text}`"
+        return [Note(note, span)]
+    if text == ":" and last and last[1]:
         place = span.column - len(last[2] + last[3])
         word = Span(span.source, span.line, place, len(last[2]))
-        if _is_word(last[2], literals):
-            return [_as_name(last[2], word)]
-        if last[1]:
-            return [Note(f"'{last[2]}' was read as the type of what stands before it", word)]
+        return [Note(f"'{last[2]}' was read as the type of what stands before it", word)]
     if wanted == {"COLON"} and terminal in ("NAME", "QUOTED"):
         return [Note("a field's name stands before its type, with a colon behind it", span)]
     if terminal in _COMPARISONS and "AND" in wanted:
