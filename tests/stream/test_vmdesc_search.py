@@ -16,6 +16,7 @@ from vmsc.inspect.file_reader import entries
 from vmsc.inspect.parameters import open_parameters
 from vmsc.inspect.pipe_reader import arriving
 from vmsc.runtime.errors import DecodeError
+from vmsc.stream import step, vmdesc_search
 from vmsc.stream.reader import read_stream
 from vmsc.stream.vmdesc_search import (
     MAX_DESCRIPTION,
@@ -131,12 +132,17 @@ def test_where_there_is_none_none_is_found(data: bytes) -> None:
 # --- limits ---------------------------------------------------------------------------------------
 
 
-def test_a_description_over_the_limit_is_none_in_a_file_and_on_a_pipe() -> None:
-    size = MAX_DESCRIPTION - len(OLD)
-    largest, over = (OLD[:-1] + b" " * n + b"}" for n in (size, size + 1))
+def test_a_description_over_the_limit_is_none_in_a_file_and_on_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert MAX_DESCRIPTION == 64 << 20
+    for module in (vmdesc_search, step):
+        monkeypatch.setattr(module, "MAX_DESCRIPTION", len(OLD) + 500)
+    largest, over = (OLD[:-1] + b" " * n + b"}" for n in (500, 501))
     assert find_vmdesc(end(largest)) == largest and find_vmdesc(end(over)) is None
     assert watched([end(largest)]) == largest and watched([end(over)]) is None
-    with pytest.raises(DecodeError, match="over the limit 67108864") as caught:
+    list(read_stream(b"QEVM\0\0\0\3" + end(largest), lambda *_: 0))
+    with pytest.raises(DecodeError, match=f"over the limit {len(largest)}") as caught:
         list(read_stream(b"QEVM\0\0\0\3" + end(over), lambda *_: 0))
     assert caught.value.code == "limit"
 
@@ -161,7 +167,7 @@ def test_eight_times_the_bytes_take_no_more_than_twice_eight_times_as_long(kind:
         watched([data[at : at + 65536] for at in range(0, len(data), 65536)])
         return time.process_time() - start
 
-    few, many = HOSTILE[kind](1 << 17), HOSTILE[kind](1 << 20)
+    few, many = HOSTILE[kind](1 << 15), HOSTILE[kind](1 << 18)
     assert min(seconds(many) for _ in range(2)) < 16 * min(seconds(few) for _ in range(3)) + 0.05
 
 
