@@ -175,7 +175,7 @@ def test_a_parameter_out_of_its_bounds_is_refused(file: Path) -> None:
         ("[]", "not a document"),
         ("{}", "vmsc-stream"),
         ('{"vmsc-stream": 1, "partial": true, "parts": []}', "--section"),
-        ('{"vmsc-stream": 1, "parts": [{"part": "hedder"}]}', "unknown part 'hedder'"),
+        ('{"vmsc-stream": 1, "parts": [{"part": "hedder"}]}', 'part: "hedder" found'),
         ('{"vmsc-stream": 1, "parts": [{"part": "eof"}, 7]}', "parts[1]"),
         (PORT92 % '"outport": 300', "parts[0] (section 'port92') outport"),
         (PORT92 % '"outpost": 3', "unknown field 'outpost'"),

@@ -255,7 +255,7 @@ def test_another_device_is_refused_by_its_header_before_its_payload_is_waited_fo
 
 
 def test_a_refused_section_leaves_no_trace_in_what_the_first_migration_taught() -> None:
-    before = repr(baseline().binding.codecs.keys()), dict(baseline().binding.names)
+    before = repr(baseline().binding.codecs.keys()), set(baseline().binding.names)
     for wire, _ in BAD_DEVICES.values():
         fed(begun(), [REQUEST + wire])
     assert (repr(baseline().binding.codecs.keys()), baseline().binding.names) == before

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from live import MACHINES, ROOM, boot, cmos_guest, eventually, require_qemu, running
 from streams_at_hand import frame, library, opened, unframe
 
 from vmsc.inspect.file_reader import Entry, ParameterSource
-from vmsc.inspect.json_document import SideFile, from_part, to_part
+from vmsc.inspect.json_document import SideFile, from_document, to_part
 from vmsc.inspect.parameters import open_parameters
 from vmsc.stream.events import Event, Section
 from vmsc.stream.writer import write_stream
@@ -60,8 +61,8 @@ def test_a_live_stream_comes_back(name: str, tmp_path: Path) -> None:
     entries = opened(stream, answers)
     assert [e.event for e in entries if isinstance(e.event, Section) and e.codec is None] == []
     parts = [to_part(entry, SideFile()) for entry in entries]
-    document = {"vmsc-stream": 1, "parts": parts}
-    assert b"".join(write_stream(from_part(document, library(), SideFile()))) == stream
+    document = msgspec.json.encode({"vmsc-stream": 1, "parts": parts})
+    assert b"".join(write_stream(from_document(document, library(), SideFile()))) == stream
     whole = frame(stream, answers)
     assert unframe(whole, answers) == stream
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from live import boot, counting_guest, eventually, require_qemu, running
 from recordings import RECORDINGS, Recording, record
@@ -13,7 +14,7 @@ from streams_at_hand import frame, library, opened, unframe
 
 from vmsc.inspect.entry import Entry, ParameterSource
 from vmsc.inspect.file_reader import entries
-from vmsc.inspect.json_document import SideFile, from_part, to_part
+from vmsc.inspect.json_document import SideFile, from_document, to_part
 from vmsc.inspect.parameters import open_parameters
 from vmsc.runtime.errors import Truncated
 from vmsc.stream.events import Command, Description, Message, Section, SectionKind
@@ -72,8 +73,8 @@ def test_every_section_of_a_recording_is_decoded_and_encoded_alike(name: str) ->
 def test_a_recording_comes_back_from_json(name: str) -> None:
     stream = whole(name)
     parts = [to_part(entry, SideFile()) for entry in opened(stream, known(stream))]
-    document = {"vmsc-stream": 1, "parts": parts}
-    assert b"".join(write_stream(from_part(document, library(), SideFile()))) == stream
+    document = msgspec.json.encode({"vmsc-stream": 1, "parts": parts})
+    assert b"".join(write_stream(from_document(document, library(), SideFile()))) == stream
 
 
 @every_recording

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import msgspec
 import oracle
 import pytest
 from configurations import CONFIGURATIONS, configuration_stream, require, settled
@@ -12,7 +13,7 @@ from judging import blob, judged, unmatched
 from streams_at_hand import frame, library, opened, unframe
 
 from vmsc.inspect.file_reader import ParameterSource
-from vmsc.inspect.json_document import SideFile, from_part, to_part
+from vmsc.inspect.json_document import SideFile, from_document, to_part
 from vmsc.inspect.parameters import open_parameters
 from vmsc.params.solver import solve_stream
 from vmsc.stream.events import Section
@@ -60,8 +61,8 @@ def test_every_value_is_what_qemu_says_it_is(name: str) -> None:
 @each_machine
 def test_decode_and_encode_give_the_same_bytes(name: str) -> None:
     parts = [to_part(entry, SideFile()) for entry in opened(stream(name), known(name))]
-    document = {"vmsc-stream": 1, "parts": parts}
-    assert b"".join(write_stream(from_part(document, library(), SideFile()))) == stream(name)
+    document = msgspec.json.encode({"vmsc-stream": 1, "parts": parts})
+    assert b"".join(write_stream(from_document(document, library(), SideFile()))) == stream(name)
 
 
 @each_machine
@@ -80,8 +81,8 @@ def test_the_coverage_page_lists_its_sections(name: str) -> None:
 @pytest.mark.parametrize("name", ["q35-busy", "virt-busy"])
 def test_qemu_loads_what_was_encoded(name: str) -> None:
     parts = [to_part(entry, SideFile()) for entry in opened(stream(name), known(name))]
-    document = {"vmsc-stream": 1, "parts": parts}
-    written = b"".join(write_stream(from_part(document, library(), SideFile())))
+    document = msgspec.json.encode({"vmsc-stream": 1, "parts": parts})
+    written = b"".join(write_stream(from_document(document, library(), SideFile())))
     with settled(CONFIGURATIONS[name], incoming=True) as target:
         target.load_stream(written)
         assert target.status() == "paused"

@@ -17,6 +17,7 @@ from vmsc.params.by_length import open_params, tried
 from vmsc.params.device_path import Earlier, placed
 from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
+from vmsc.runtime.framed.context import Started
 from vmsc.runtime.notes import Notes
 from vmsc.stream.configuration import read_configuration
 from vmsc.stream.events import RAM, Configuration, Event, Pages, Section, footer
@@ -26,7 +27,7 @@ from vmsc.stream.section_names import unknown_section
 from vmsc.stream.state import Measure, Paused, SectionHeader
 from vmsc.stream.targets import target_of
 
-__all__ = ["SectionBinder", "Unsettled", "ram_form"]
+__all__ = ["SectionBinder", "Unsettled", "ram_form", "section_key"]
 
 _EOS = (0x10).to_bytes(8, "big")
 
@@ -48,21 +49,31 @@ class Unsettled(Exception):
         self.wanted = wanted  # parameters; none where the section has no description
 
 
+Key = tuple[int, str, int, int]
+
+
+def section_key(of: SectionHeader | Section | Pages | Started) -> Key:
+    """What parts of one section have in common. QEMU gives no id twice, and loads a stream that
+    does: it finds a device by its name (migration/savevm.c, qemu_loadvm_section_start_full).
+    """
+    return of.id, of.name, of.instance, of.version
+
+
 @dataclass
 class SectionBinder:
     library: Library
     answers: ParameterSource
-    codecs: dict[int, Bound] = field(default_factory=dict)
+    codecs: dict[Key, Bound] = field(default_factory=dict)
     occurrences: Occurrences = field(default_factory=Occurrences)
-    sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
+    sticky: dict[Key, dict[str, Any]] = field(default_factory=dict)
     shared: bool = False
     mapped: bool = False
     page_size: int = 4096  # QEMU says another one in the configuration
     machine: str = ""
     quick: bool = False  # lengths may be those that are recorded; no codec is loaded for them
-    names: dict[int, str] = field(default_factory=dict)  # of the sections so far, by id
+    names: set[tuple[int, str]] = field(default_factory=set)  # ids and names so far
     earlier: Earlier = field(default_factory=Earlier)  # the same names, by place
-    passed: dict[int, str] = field(default_factory=dict)  # size classes, by section id
+    passed: dict[Key, str] = field(default_factory=dict)  # size classes
     block: str | None = None  # that RAM's pages named last
     encodings: int = 0  # RAM's pages', beyond plain and zero ones
 
@@ -71,9 +82,10 @@ class SectionBinder:
         return self.answers.target or target_of(self.machine)
 
     def _bound(self, header: SectionHeader | Section | Pages) -> Bound:
-        """The codec and parameters of a section, found once for each id."""
-        if header.id in self.codecs:
-            return self.codecs[header.id]
+        """The codec and parameters of a section, found once for all its parts."""
+        key = section_key(header)
+        if key in self.codecs:
+            return self.codecs[key]
         name, instance = header.name, header.instance
         codec = self.library.device(name, instance, header.version, self._target)
         params: dict[str, Any] = {}
@@ -88,7 +100,7 @@ class SectionBinder:
             if missing and not self.answers.complete:
                 assert isinstance(header, SectionHeader)
                 raise Unsettled(header, missing)
-        self.codecs[header.id] = codec, params
+        self.codecs[key] = codec, params
         return codec, params
 
     def _answered(
@@ -106,8 +118,8 @@ class SectionBinder:
 
     def measure(self, header: SectionHeader, buf: Buffer, pos: int, final: bool) -> int:
         """The payload's end; a `Measure`."""
-        if header.id not in self.names:
-            self.names[header.id] = header.name
+        if (header.id, header.name) not in self.names:
+            self.names.add((header.id, header.name))
             self.earlier.add(header.name)
         if self.quick and header.name == RAM:
             self._pass(header)
@@ -165,7 +177,7 @@ class SectionBinder:
 
     def granted(self, fault: DecodeError) -> DecodeError:
         """The error; within a section, with what was taken for granted in reading it."""
-        if not self.codecs or fault.section != self.names.get(list(self.codecs)[-1]):
+        if not self.codecs or fault.section != list(self.codecs)[-1][1]:
             return fault
         codec, params = list(self.codecs.values())[-1]
         taken = [p for p in codec.params if not p.sticky] if codec is not None else []
@@ -187,7 +199,7 @@ class SectionBinder:
     def _pass(self, header: SectionHeader) -> None:
         """Note that no codec is needed for this section; its size class is known without."""
         known = self.library.size_class(header.name, header.version, self._target)
-        self.passed[header.id] = known or ""
+        self.passed[section_key(header)] = known or ""
 
     def _undescribed(self, header: SectionHeader, buf: Buffer, pos: int) -> int:
         """The end of what no schema describes, as the JSON description has it."""
@@ -216,13 +228,14 @@ class SectionBinder:
                 self.machine = machine.name
                 codec = None if self.quick else self.library.vmsd("configuration")
                 return Entry(event, event.body, codec)
-            case Section() | Pages() if event.id in self.passed:
-                return Entry(event, payload, known=self.passed[event.id])
+            case Section() | Pages() if (key := section_key(event)) in self.passed:
+                return Entry(event, payload, known=self.passed[key])
             case Section() | Pages():
                 codec, params = self._bound(event)
                 if isinstance(event, Pages) and codec is not None:
                     payload = bytes(payload) + _EOS
-                found = Entry(event, payload, codec, {**params, **self.sticky.get(event.id, {})})
+                kept = self.sticky.get(section_key(event), {})
+                found = Entry(event, payload, codec, {**params, **kept})
                 if deep and codec is not None and any(p.sticky for p in codec.params):
                     self._remember(event, codec, found)
                 return found
@@ -231,7 +244,7 @@ class SectionBinder:
 
     def _remember(self, event: Section | Pages, codec: Codec, entry: Entry) -> None:
         """Keep the sticky state that a section leaves to the next part of its kind."""
-        kept = self.sticky.setdefault(event.id, {})
+        kept = self.sticky.setdefault(section_key(event), {})
         if event.name != RAM:
             kept.update(stickies(codec, entry.value()))
         elif self.block is not None:

@@ -1,23 +1,48 @@
-"""The document: a stream as JSON, and back. One part for each event; docs/decode.schema.json
-describes it.
+"""The document: a stream as JSON, and back. One part for each event (`json_parts`).
 
-Law: what is not edited comes back as the same bytes.
+Laws. What is not edited comes back as the same bytes. What comes of a document, vmsc reads: one of
+which it would read something else is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from vmsc.compiler.library import Library
 from vmsc.inspect.entry import Entry, Occurrences, ParameterSource, payload
+from vmsc.inspect.json_parts import (
+    SECTIONS,
+    AnySection,
+    CommandPart,
+    ConfigurationPart,
+    DescriptionPart,
+    EndPart,
+    EofPart,
+    FullPart,
+    GapPart,
+    HeaderPart,
+    MessagePart,
+    Part,
+    PartPart,
+    Place,
+    SectionPart,
+    StartPart,
+    TrailingPart,
+    read_document,
+    read_part,
+)
 from vmsc.inspect.json_values import from_json, to_json
 from vmsc.inspect.values import last_sticky
+from vmsc.json_input import JsonError
 from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import CodecError, EncodeError
 from vmsc.stream.events import (
-    MESSAGES,
     RAM,
     Command,
     Configuration,
@@ -32,13 +57,11 @@ from vmsc.stream.events import (
     SectionKind,
     Trailing,
 )
+from vmsc.stream.primitives import decode_name, encode_name
+from vmsc.stream.read_back import unreadable
 from vmsc.stream.targets import target_of
 
-__all__ = ["FORMAT", "SideFile", "from_part", "to_part"]
-
-FORMAT = 1
-
-_KINDS = {kind.name.lower(): kind for kind in SectionKind}
+__all__ = ["SideFile", "from_document", "to_part"]
 
 
 @dataclass
@@ -58,10 +81,10 @@ class SideFile:
             self.begun = self.size
         self.size += self.write(data)
 
-    def placed(self) -> dict[str, int]:
+    def placed(self) -> Place:
         """The place of what was put since the last time."""
         assert self.begun is not None
-        place = {"offset": self.begun, "length": self.size - self.begun}
+        place = Place(self.begun, self.size - self.begun)
         self.begun = None
         return place
 
@@ -69,7 +92,7 @@ class SideFile:
 # --- entries -> JSON ------------------------------------------------------------------------------
 
 
-def to_part(entry: Entry, room: SideFile) -> dict[str, Any] | None:
+def to_part(entry: Entry, room: SideFile) -> Part | None:
     """One entry as JSON. RAM goes to the side file where there is one; of pages nothing else is
     said before their section is whole.
     """
@@ -81,61 +104,58 @@ def to_part(entry: Entry, room: SideFile) -> dict[str, Any] | None:
         case Section():
             return _section(entry, event, room)
         case FileHeader(version=version):
-            return {"part": "header", "version": version}
+            return HeaderPart(version=version)
         case Configuration(body=body):
-            return {"part": "configuration", **_body(entry.codec, body)}
-        case Command(number=number, name=name, data=data):
-            part = {"part": "command", "command": number, "name": name, "data": data.hex()}
-            return part | _inside(event)
+            return _configuration(entry.codec, body)
+        case Command(number=number, name=name, data=data, inside=inside):
+            return CommandPart(command=number, name=name, data=data.hex(), inside=inside)
         case Message(number=number, name=name, value=value):
-            size = {} if value is None else {"value": str(value)}
-            return {"part": "message", "message": number, "name": name, **size}
-        case Eof():
-            return {"part": "eof", **_inside(event)}
+            size = UNSET if value is None else str(value)
+            return MessagePart(message=number, name=name, value=size)
+        case Eof(inside=inside):
+            return EofPart(inside=inside)
         case Description(json=json):
-            return {"part": "description", **_text(json)}
+            try:
+                return DescriptionPart(text=json.decode("utf-8"))
+            except UnicodeDecodeError:
+                return DescriptionPart(bytes=json.hex())
         case Trailing(data=data):
-            return {"part": "trailing", "bytes": data.hex()}
+            return TrailingPart(bytes=data.hex())
         case Gap(data=data, reason=reason):
-            return {"part": "gap", "bytes": data.hex(), "reason": reason}
+            return GapPart(bytes=data.hex(), reason=reason)
 
 
-def _inside(event: Section | Command | Eof) -> dict[str, bool]:
-    return {"inside": True} if event.inside else {}
-
-
-def _text(data: bytes) -> dict[str, str]:
-    try:
-        return {"text": data.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"bytes": data.hex()}
-
-
-def _body(codec: Codec | None, body: bytes) -> dict[str, Any]:
-    """The configuration, if the description of it writes these very bytes."""
+def _configuration(codec: Codec | None, body: bytes) -> ConfigurationPart:
     if codec is None:
-        return {"bytes": body.hex()}
-    value = codec.qemu.decode(body)
-    return {"value": to_json(codec.type, value)}
+        return ConfigurationPart(bytes=body.hex())
+    return ConfigurationPart(value=to_json(codec.type, codec.qemu.decode(body)))
 
 
-def _section(entry: Entry, event: Section, room: SideFile) -> dict[str, Any]:
-    part: dict[str, Any] = {"part": event.kind.name.lower(), "id": event.id, "name": event.name}
-    part |= {"instance": event.instance, "version": event.version, "footer": event.footer}
-    part |= _inside(event)
+def _section(entry: Entry, event: Section, room: SideFile) -> AnySection:
+    shown = event.name.encode("utf-8", "backslashreplace").decode()
+    part = SECTIONS[event.kind.name.lower()](
+        id=event.id,
+        name=shown,
+        name_bytes=UNSET if shown == event.name else encode_name(event.name).hex(),
+        instance=event.instance,
+        version=event.version,
+        footer=event.footer,
+        inside=event.inside,
+    )
     if event.name == RAM and room.write is not None:
         room.put(payload(entry))
-        part["ram"] = room.placed()
-        return part
+        return replace(part, ram=room.placed())
     if entry.codec is None:
-        return part | {"bytes": bytes(entry.data).hex()}
+        return replace(part, bytes=bytes(entry.data).hex())
     # What a part leaves to the next one is found again on the way back; not what came before all.
     carried = {p.name for p in entry.codec.params if p.sticky and not entry.inherited}
-    params = {name: v for name, v in entry.params.items() if name not in carried}
-    if params:
-        part["params"] = {n: v.hex() if isinstance(v, bytes) else v for n, v in params.items()}
-    part["value"] = to_json(entry.codec.type, entry.value())
-    return part
+    params = {
+        name: value.hex() if isinstance(value, bytes) else value
+        for name, value in entry.params.items()
+        if name not in carried
+    }
+    value = to_json(entry.codec.type, entry.value())
+    return replace(part, params=params or UNSET, value=value)
 
 
 # --- JSON -> events and payloads ------------------------------------------------------------------
@@ -144,7 +164,7 @@ def _section(entry: Entry, event: Section, room: SideFile) -> dict[str, Any]:
 @dataclass
 class _Back:
     """What is carried from part to part on the way back: the target that the machine type tells,
-    how often each name came, and sticky state by section id.
+    how often each name came, and sticky state by section id and name.
     """
 
     library: Library
@@ -152,85 +172,78 @@ class _Back:
     answers: ParameterSource | None
     machine: str = ""
     occurrences: Occurrences = field(default_factory=Occurrences)
-    sticky: dict[int, dict[str, Any]] = field(default_factory=dict)
+    sticky: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
 
-    def part(self, part: Any) -> tuple[Event, Buffer]:
-        kind = _get(part, "part", str)
-        if kind in _KINDS:
-            return self._section(part, _KINDS[kind])
-        inside = bool(part.get("inside", False))
-        match kind:
-            case "header":
-                return FileHeader(0, _get(part, "version", int)), b""
-            case "configuration":
+    def part(self, part: Part) -> tuple[Event, Buffer]:
+        match part:
+            case StartPart() | PartPart() | EndPart() | FullPart():
+                return self._section(part)
+            case HeaderPart(version=version):
+                return FileHeader(0, version), b""
+            case ConfigurationPart():
                 return Configuration(0, self._configuration(part)), b""
-            case "command":
-                return Command(0, _get(part, "command", int), _hex(part, "data"), inside), b""
-            case "message":
-                number = _get(part, "message", int)
-                if not 0 <= number < len(MESSAGES):
-                    raise _refuse(f"message {number} is none of 0 to {len(MESSAGES) - 1}")
-                value = int(part["value"]) if "value" in part else None
-                return Message(0, number, value), b""
-            case "eof":
+            case CommandPart(command=number, data=data, inside=inside):
+                return Command(0, number, _hex(data, "data"), inside), b""
+            case MessagePart(message=number, value=value):
+                return Message(0, number, None if value is UNSET else int(value)), b""
+            case EofPart(inside=inside):
                 return Eof(0, inside), b""
-            case "description":
-                text = _get(part, "text", str).encode() if "text" in part else _hex(part, "bytes")
-                return Description(0, text), b""
-            case "trailing":
-                return Trailing(0, _hex(part, "bytes")), b""
-            case "gap":
-                return Gap(0, _hex(part, "bytes"), ""), b""
+            case DescriptionPart(text=text, bytes=data):
+                body = _hex(data, "bytes") if text is UNSET else text.encode()
+                return Description(0, body), b""
+            case TrailingPart(bytes=data):
+                return Trailing(0, _hex(data, "bytes")), b""
+            case GapPart(bytes=data):
+                return Gap(0, _hex(data, "bytes"), ""), b""
             case _:
-                raise _refuse(f"unknown part '{kind}'")
+                assert_never(part)
 
-    def _configuration(self, part: Any) -> bytes:
-        if "bytes" in part:
-            return _hex(part, "bytes")
+    def _configuration(self, part: ConfigurationPart) -> bytes:
+        if part.bytes is not UNSET:
+            return _hex(part.bytes, "bytes")
         codec = self.library.vmsd("configuration")
         if codec is None:
             raise _refuse("no description of the configuration is known")
-        value = from_json(codec.type, part.get("value"))
+        value = from_json(codec.type, part.value)
         self.machine = value.name.decode(errors="replace")
         return codec.qemu.encode(value)
 
-    def _section(self, part: Any, kind: SectionKind) -> tuple[Event, Buffer]:
-        name, instance = _get(part, "name", str), _get(part, "instance", int)
-        version, id_ = _get(part, "version", int), _get(part, "id", int)
-        footer, inside = bool(_get(part, "footer", bool)), bool(part.get("inside", False))
-        event = Section(0, kind, id_, name, instance, version, 0, 0, footer, inside)
+    def _section(self, part: AnySection) -> tuple[Event, Buffer]:
+        name = part.name
+        if part.name_bytes is not UNSET:
+            name = decode_name(_hex(part.name_bytes, "name_bytes"))
+        numbers = (name, part.instance, part.version, 0, 0, part.footer, part.inside)
+        event = Section(0, _KINDS[type(part)], part.id, *numbers)
         return event, self._payload(part, event)
 
-    def _payload(self, part: Any, event: Section) -> Buffer:
-        if "bytes" in part:
-            return _hex(part, "bytes")
+    def _payload(self, part: SectionPart, event: Section) -> Buffer:
+        if part.bytes is not UNSET:
+            return _hex(part.bytes, "bytes")
         target = (self.answers.target if self.answers else "") or target_of(self.machine)
         codec = self.library.device(event.name, event.instance, event.version, target)
         given = {} if codec is None else self._given(event, codec)
-        if "ram" in part:
+        if part.ram is not UNSET:
             if self.room.read is None:
                 raise _refuse("its bytes lie in a side file; give it with --ram-from FILE")
-            return self.room.read(
-                _get(part["ram"], "offset", int), _get(part["ram"], "length", int)
-            )
+            return self.room.read(part.ram.offset, part.ram.length)
         if codec is None:
             message = "no description; give its schema with -s DIR or a plugin with -p FILE"
             raise _refuse(message)
-        if "value" not in part:
-            raise _refuse("neither 'value' nor 'bytes' nor 'ram'")
-        value = from_json(codec.type, part["value"])
-        said = part.get("params", {})
+        value = from_json(codec.type, part.value)
+        said = {} if part.params is UNSET else part.params
         known = {p.name: p for p in codec.params}
         for name in (*said, *given):
             if name not in known:
                 raise _refuse(f"'{event.name}' has no parameter '{name}'")
-        params = {n: _hex(said, n) if known[n].kind == "bytes" else v for n, v in said.items()}
+        params: dict[str, Any] = {
+            n: _hex(v, n) if known[n].kind == "bytes" else v for n, v in said.items()
+        }
         params |= given
-        params |= self.sticky.get(event.id, {})
+        params |= self.sticky.get((event.id, event.name), {})
         data = codec.qemu.encode(value, version=event.version, **params)
         for param in codec.params:
             if param.sticky and (last := last_sticky(value, param.name)) is not None:
-                self.sticky.setdefault(event.id, {})[param.name] = last
+                self.sticky.setdefault((event.id, event.name), {})[param.name] = last
         return data
 
     def _given(self, event: Section, codec: Codec) -> Mapping[str, Any]:
@@ -242,51 +255,64 @@ class _Back:
         return self.answers.params_for(event.name, event.instance, at, wanted)
 
 
+_KINDS = {part: SectionKind[word.upper()] for word, part in SECTIONS.items()}
+
+
 def _refuse(message: str) -> EncodeError:
     return EncodeError(message, code="json")
 
 
-def _get(part: Any, name: str, kind: type) -> Any:
-    if not isinstance(part, dict):
-        raise _refuse("a part is an object")
-    value = part.get(name)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        word = {int: "a number", str: "a string", bool: "true or false"}[kind]
-        raise _refuse(f"'{name}' is {value!r}, expected {word}")
-    return value
-
-
-def _hex(part: Any, name: str) -> bytes:
+def _hex(text: object, name: str) -> bytes:
     try:
-        return bytes.fromhex(_get(part, name, str))
+        return bytes.fromhex(str(text))
     except ValueError:
-        raise _refuse(f"'{name}' is not hex") from None
+        raise _refuse(f"'{name}' is not hex digits, two for each byte") from None
 
 
-def from_part(
-    document: Mapping[str, Any],
-    library: Library,
-    room: SideFile,
-    answers: ParameterSource | None = None,
+def from_document(
+    text: Buffer, library: Library, room: SideFile, answers: ParameterSource | None = None
 ) -> Iterator[tuple[Event, Buffer]]:
     """The events and payloads of a document. Parameters and target of `answers` count before the
-    document's own. Raises EncodeError that names the part and the field.
+    document's own. Raises EncodeError that names the part and the field: at the latest at the end,
+    for what nobody could read.
     """
-    if document.get("vmsc-stream") != FORMAT or not isinstance(document.get("parts"), list):
-        raise _refuse(f'no document of `vmsc decode` ("vmsc-stream": {FORMAT} and "parts")')
-    for word, why in (
-        ("incomplete", "it was cut short by an error"),
-        ("partial", "made with --section"),
+    try:
+        document = read_document(text)
+    except JsonError as fault:
+        raise _refuse(str(fault)) from None
+    for there, word, why in (
+        (document.incomplete, "incomplete", "it was cut short by an error"),
+        (document.partial, "partial", "made with --section"),
     ):
-        if word in document:
+        if there:
             raise _refuse(f"the document is {word} ({why}): the stream cannot be made of it")
     back = _Back(library, room, answers)
-    for index, part in enumerate(document["parts"]):
+    events: list[Event] = []
+    for index, raw in enumerate(document.parts):
         try:
-            yield back.part(part)
+            event, data = back.part(read_part(raw))
+        except JsonError as fault:
+            raise _refuse(f"parts[{index}]{_named(raw)}: {fault}") from None
         except CodecError as fault:
-            name = part.get("name") if isinstance(part, dict) else None
-            where = f"parts[{index}]" + (f" (section '{name}')" if name else "")
             field_ = f" {fault.field}" if fault.path else ""
-            message = f"{where}{field_}: {fault.message}"
+            message = f"parts[{index}]{_named(raw)}{field_}: {fault.message}"
             raise EncodeError(message, code=fault.code) from None
+        events.append(event)
+        yield event, data
+    if found := unreadable(events):
+        index, why = found
+        where = f"parts[{index}]{_named(document.parts[index])}" if document.parts else "parts"
+        raise EncodeError(f"{where}: {why}", code="unreadable")
+
+
+class _Named(msgspec.Struct):
+    name: str = ""
+
+
+def _named(part: Buffer) -> str:
+    """The section's name, as far as the part has one."""
+    try:
+        name = msgspec.json.decode(part, type=_Named).name
+    except msgspec.DecodeError:
+        return ""
+    return f" (section '{name}')" if name else ""

@@ -97,7 +97,8 @@ def _write(
     """
     import msgspec
 
-    from vmsc.inspect.json_document import FORMAT, to_part
+    from vmsc.inspect.json_document import to_part
+    from vmsc.inspect.json_parts import FORMAT
 
     head = f'{{"vmsc-stream": {FORMAT}, ' + ('"partial": true, ' if globs else "") + '"parts": ['
     out.write(head.encode())

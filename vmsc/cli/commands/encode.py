@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.exit import stop
 from vmsc.cli.input import (
     Input,
     all_taken,
     library_of,
-    name_of,
     output_option,
     read_input,
     refuse,
@@ -56,22 +54,15 @@ def command(file: str, output: Path, ram_from: Path | None, **options: Any) -> N
     The inverse of decode: byte-identical if nothing was edited. JSON has the parameters that it was
     decoded with; those that are given here count before them.
     """
-    import msgspec
-
-    from vmsc.inspect.json_document import from_part
+    from vmsc.inspect.json_document import from_document
     from vmsc.inspect.parameters import open_parameters
     from vmsc.stream.writer import write_stream
 
-    try:
-        document = msgspec.json.decode(bytes(read_input(file)))
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-        stop(f"{name_of(file)}: error: not JSON: {fault}")
-    if not isinstance(document, dict):
-        stop(f"{name_of(file)}: error: not a document of `vmsc decode`")
+    text = read_input(file)
     given = Input(file, **options)
     library = library_of(given)
     with refuse(file):
         answers = open_parameters(None, library, given.params, given.machine, given.target)
-        events = from_part(document, library, _room(ram_from), answers)
+        events = from_document(text, library, _room(ram_from), answers)
         size = save(output, all_taken(write_stream(events), given, answers))
     click.echo(f"{output}: {size} bytes")

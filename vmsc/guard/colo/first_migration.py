@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from vmsc.guard.colo.refusal import Refusal, refused
-from vmsc.inspect.binder import SectionBinder, ram_form
+from vmsc.inspect.binder import SectionBinder, ram_form, section_key
 from vmsc.inspect.parameters import StreamParameters
 from vmsc.inspect.pipe_reader import HOLD, Arrivals, entry_of, payload_in
 from vmsc.params.machine_file import MachineError
@@ -64,10 +64,10 @@ class Baseline:
         own = self.binding
         return replace(
             own,
-            codecs={id_: (codec, dict(params)) for id_, (codec, params) in own.codecs.items()},
+            codecs={key: (codec, dict(params)) for key, (codec, params) in own.codecs.items()},
             occurrences=own.occurrences.copy(),
-            sticky={id_: dict(kept) for id_, kept in own.sticky.items()},
-            names=dict(own.names),
+            sticky={key: dict(kept) for key, kept in own.sticky.items()},
+            names=set(own.names),
             earlier=own.earlier.copy(),
             passed=dict(own.passed),
         )
@@ -141,10 +141,10 @@ class FirstMigration:
         assert not left
         binding, state = self._arrivals.binding, reader.state
         started = state.started
-        ram = next((s.id for s in started.values() if s.name == RAM), None)
+        ram = next((s for s in started.values() if s.name == RAM), None)
         if ram is None or not self._blocks:
             raise Refusal("no-ram", "a first migration with RAM expected, found none")
-        form = ram_form((binding.codecs[ram])[1])
+        form = ram_form(binding.codecs[section_key(ram)][1])
         devices = tuple(self._devices)
         return Baseline(binding, state, started, devices, self._blocks, form, binding.block)
 
