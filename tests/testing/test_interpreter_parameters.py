@@ -118,3 +118,13 @@ def test_a_sticky_double_is_zero_before_it_is_sent() -> None:
     one = hexed("03 3ff0000000000000")
     carried = codec.decode_from(one, final=True).carried
     assert codec.decode(b"\2", params=carried) == [{"k": 2, "s": F64.of(1.0)}]
+
+
+def test_an_outer_name_is_never_bound_to_a_let() -> None:
+    inner = "struct In { outer k: u8; a: u8[k] }"
+    codec = codec_of(inner + ' struct Mid { let k = 2 i: In } device "d" { k: u8; m: Mid }')
+    assert codec.parameters == {}
+    assert codec.decode(b"\1\7") == {"k": 1, "m": {"i": {"a": [7]}}}
+    lone = load(inner + " struct Mid { let k = 2 i: In }").codec("Mid")
+    assert list(lone.parameters) == ["k"]
+    assert lone.decode(b"\7", params={"k": 1}) == {"i": {"a": [7]}}

@@ -202,12 +202,19 @@ def _split(field: Field, value: Value, scope: Scope, out: bytearray, written: Bo
 
 
 def _transformed(name: str, value: Value, scope: Scope) -> Value:
-    if value is None:
-        raise _ill(value, "a value to transform")
     try:
         return scope.run.transforms[name].to_wire(value)
+    except TypeError:
+        raise _ill(value, "what the transform takes") from None
     except ValueError as fault:
         raise EncodeError(f"{value}: {fault}", code="transform") from None
+
+
+def _external(wire: WireType, value: Value) -> bytes:
+    try:
+        return wire.encode(value)
+    except TypeError:
+        raise _ill(value, "what the plugin's type takes") from None
 
 
 def _subsection(sub: Subsection, value: Value, scope: Scope, out: bytearray) -> Value:
@@ -272,8 +279,8 @@ def _write(
                 _number(word, _BITS, False, out)
         case Nested():
             return write_description(value, scope_of(shape, scope), out)
-        case WireType(encode=encode):
-            out += encode(value)
+        case WireType():
+            out += _external(shape, value)
         case Array(element=element, count=length):
             given = _sized(value, count(length, scope))
             return [_element(i, element, each, scope, out) for i, each in enumerate(given)]

@@ -152,11 +152,15 @@ def _uses(type_: Type) -> Iterator[Named]:
 
 @dataclass(frozen=True, eq=False)
 class _Place:
-    """A description, what its description parameters are bound to, and the names around it."""
+    """A description, what its description parameters are bound to, and the names around it.
+
+    Names of `let` are apart: no `outer` is bound to one.
+    """
 
     definition: Definition
     bound: Mapping[str, Definition]
     around: Set[str] = frozenset()
+    lets: Set[str] = frozenset()
 
 
 def parameters(definition: Definition) -> dict[str, Parameter]:
@@ -170,7 +174,7 @@ def parameters(definition: Definition) -> dict[str, Parameter]:
 
 def _needs(place: _Place) -> Iterator[Parameter]:
     module = place.definition.module
-    known = set(place.around)
+    known, lets = set(place.around), set(place.lets)
     for item in place.definition.description.items:
         match item:
             case Param(name=name, domain=domain, default=default):
@@ -181,19 +185,22 @@ def _needs(place: _Place) -> Iterator[Parameter]:
                 yield _from_type(name, type_, outer=True)
                 known.add(name)
             case Let(name=name, value=value):
-                yield from _shared(value, known, module)
-                known.add(name)
+                yield from _shared(value, known | lets, module)
+                lets.add(name)
             case Require(law=expr) | Break(condition=expr):
-                yield from _shared(expr, known, module)
+                yield from _shared(expr, known | lets, module)
             case Field():
-                yield from _field_needs(item, place, known)
+                yield from _field_needs(item, place, known, known | lets)
                 known |= {item.name, *(part.name for part in item.parts)}
             case Subsection(body=body):
-                inner = _Place(Definition(module, body), place.bound, frozenset(known))
-                yield from _needs(inner)
+                inner = Definition(module, body)
+                yield from _needs(_Place(inner, place.bound, frozenset(known), frozenset(lets)))
 
 
-def _field_needs(field: Field, place: _Place, known: Set[str]) -> Iterator[Parameter]:
+def _field_needs(
+    field: Field, place: _Place, outer: Set[str], known: Set[str]
+) -> Iterator[Parameter]:
+    """`outer` are the names that an `outer` within can be bound to."""
     module = place.definition.module
     presence = None if field.presence is None else field.presence.condition
     for expr in (presence, field.least, field.most, field.equals):
@@ -202,12 +209,12 @@ def _field_needs(field: Field, place: _Place, known: Set[str]) -> Iterator[Param
     for expr in type_expressions(field.type):
         yield from _shared(expr, known, module)
     for use in _uses(field.type):
-        yield from _used(use, place, known)
+        yield from _used(use, place, outer, known)
     if field.sticky and isinstance(field.type, Named | Ordered):
         yield _from_type(field.name, field.type.name, sticky=True)
 
 
-def _used(use: Named, place: _Place, known: Set[str]) -> Iterator[Parameter]:
+def _used(use: Named, place: _Place, outer: Set[str], known: Set[str]) -> Iterator[Parameter]:
     """What a description that is used leaves to its user."""
     module = place.definition.module
     definition = place.bound.get(use.name) or module.description(use.name)
@@ -223,7 +230,7 @@ def _used(use: Named, place: _Place, known: Set[str]) -> Iterator[Parameter]:
         else:
             yield from _shared(argument, known, module)
     for need in _needs(_Place(definition, bound)):
-        if need.name not in use.arguments and not (need.outer and need.name in known):
+        if need.name not in use.arguments and not (need.outer and need.name in outer):
             yield need
 
 
