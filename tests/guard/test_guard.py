@@ -655,9 +655,10 @@ async def test_a_primary_that_has_sent_all_is_stopped_and_let_go_on_if_it_is_not
 
 @run_within()
 async def test_a_secondary_that_does_not_read_the_first_migration_is_who_is_late() -> None:
+    migration = grown(32 << 20)  # made before the guard's clock runs: it takes a while
     async with secondary() as waiting, guarded(waiting.port, timeout=0.5) as guard:
         first = await primary(guard.port)
-        pouring = asyncio.create_task(first.pour(grown(32 << 20)))
+        pouring = asyncio.create_task(first.pour(migration))
         await waiting.end()
         assert await guard.ends() == 1
         await soon(pouring)

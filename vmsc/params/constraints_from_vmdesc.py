@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from vmsc.params.alignment import Wanted, align, folded, may_vanish, same_name
 from vmsc.params.constraints import Constraint
+from vmsc.params.misfit import Misfit
 from vmsc.params.qemu_types import same_type
 from vmsc.params.size_expr import (
     Substitution,
@@ -28,32 +29,10 @@ from vmsc.schema.ir.expression_text import expr_text
 from vmsc.schema.ir.text import type_text
 from vmsc.stream.vmdesc import Body, Entries, Field, entries
 
-__all__ = ["ConstraintCollector", "Misfit"]
+__all__ = ["ConstraintCollector"]
 
 _MAX_DEPTH = 128
 _MAX_FIELDS = 1 << 12  # of one description
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """Where description and record disagree: `code` is a word for how.
-
-    name, type: the bytes would be read all the same. size, missing, extra, version, subsection,
-    null, parameter: they would not, or not as they were meant.
-    """
-
-    path: str
-    code: str
-    expected: str
-    found: str
-
-    @property
-    def harmless(self) -> bool:
-        """Whether everything lies where it would without it."""
-        return self.code in ("name", "type")
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.expected} expected, found {self.found} [{self.code}]"
 
 
 @dataclass

@@ -21,9 +21,10 @@ from vmsc.params.constraints import (
     size_of,
     taken,
 )
-from vmsc.params.constraints_from_vmdesc import ConstraintCollector, Misfit
+from vmsc.params.constraints_from_vmdesc import ConstraintCollector
 from vmsc.params.device_path import Earlier, placed
 from vmsc.params.machine_file import MachineFile, SectionParams
+from vmsc.params.misfit import Misfit
 from vmsc.schema import ir
 from vmsc.stream.events import RAM
 from vmsc.stream.section_names import names_of
