@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from vmsc import plain_text
+
 __all__ = [
     "Code", "attribute", "comment", "docstring", "keyword_name", "param_name", "snake",
     "struct_code", "wrapped",
@@ -57,22 +59,17 @@ def snake(name: str) -> str:
     return spaced.lower()
 
 
-def _escaped(text: str) -> str:
-    """The text with an escape for what is neither printable nor a tab."""
-    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
-
-
 def docstring(text: str) -> list[str]:
     """The lines of a literal that holds the text, whatever that is."""
     lines = text.strip().replace("\\", "\\\\").replace('"', '\\"').split("\n")
     # Quotes need no escape in front of anything but another quote and the literal's end.
-    lines = [re.sub(r'\\"(?!\\"|$)', '"', _escaped(line)) for line in lines]
+    lines = [re.sub(r'\\"(?!\\"|$)', '"', plain_text.lines(line)) for line in lines]
     return [f'"""{lines[0]}"""'] if len(lines) == 1 else [f'"""{lines[0]}', *lines[1:], '"""']
 
 
 def comment(text: str) -> list[str]:
     """The text as comments for documentation."""
-    return [f"#: {_escaped(line)}".rstrip() for line in text.split("\n")] if text else []
+    return [f"#: {plain_text.lines(line)}".rstrip() for line in text.split("\n")] if text else []
 
 
 @dataclass

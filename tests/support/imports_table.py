@@ -22,10 +22,11 @@ TABLE: Mapping[str, tuple[str, ...]] = {
     "": (),
     "files": (),
     "json_input": (),
+    "plain_text": (),
     "runtime": (),
     "runtime.framed": ("runtime",),
     "stream": ("runtime", "runtime.framed", "json_input"),
-    "schema": (),
+    "schema": ("plain_text",),
     "schema.syntax": ("schema", "runtime.kinds"),
     "schema.ir": ("schema.source", "runtime.errors", "runtime.kinds", "runtime.peeks"),
     "schema.resolve": ("schema", "schema.syntax", "schema.ir", "runtime.kinds"),
@@ -43,7 +44,9 @@ TABLE: Mapping[str, tuple[str, ...]] = {
         "json_input",
     ),
     "guard.colo": ("inspect", "params", "stream", "runtime", "runtime.framed", "json_input"),
-    "guard": ("guard.colo", "inspect", "stream", "runtime", "runtime.framed", "files"),
+    "guard": (
+        "guard.colo", "inspect", "stream", "runtime", "runtime.framed", "files", "plain_text",
+    ),
     "testing.interpreter": ("runtime.errors",),
     "testing": (
         "testing.interpreter", "hooks", "compiler", "plan", "schema", "schema.syntax", "schema.ir",
@@ -51,9 +54,11 @@ TABLE: Mapping[str, tuple[str, ...]] = {
     ),
     "cli": (
         "guard", "guard.colo", "inspect", "params", "compiler", "hooks", "plan", "schema",
-        "schema.ir", "stream", "runtime", "runtime.framed", "files",
+        "schema.ir", "stream", "runtime", "runtime.framed", "files", "plain_text",
     ),
-    "plugins.python": ("hooks", "plan", "schema.ir", "runtime.peeks", "runtime.wire"),
+    "plugins.python": (
+        "hooks", "plan", "schema.ir", "runtime.peeks", "runtime.wire", "plain_text",
+    ),
     "plugins.docs": ("hooks", "plan", "schema.ir"),
     "plugins.qemu": ("hooks", "params", "stream", "runtime.errors", "json_input"),
 }  # fmt: skip

@@ -13,7 +13,9 @@ from typing import Any, NoReturn
 
 import click
 
-__all__ = ["Stop", "guarded", "leave_in_order", "plain", "stop"]
+from vmsc.plain_text import lines, one_line
+
+__all__ = ["Stop", "echo", "guarded", "leave_in_order", "stop"]
 
 GOOD, WRONG, USAGE = 0, 1, 2
 
@@ -32,17 +34,13 @@ def stop(message: str, status: int = WRONG) -> NoReturn:
     raise Stop(status, message)
 
 
-def plain(text: str) -> str:
-    """One line that a terminal shows and does not obey: names come from the input, and what of
-    them cannot be printed is escaped.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def echo(text: str, *, err: bool = False, end: str = "\n") -> None:
+    """Print: the way of all of vmsc to a terminal, which obeys nothing of it."""
+    click.echo(lines(text) + end, err=err, nl=False)
 
 
 def _say(message: str) -> None:
-    click.echo(f"vmsc: {message}", err=True)
+    echo(f"vmsc: {message}", err=True)
 
 
 def _trace() -> None:
@@ -62,6 +60,11 @@ def _sentence(text: str) -> str:
     return text[:1].lower() + text[1:].removesuffix(".")
 
 
+def _file(fault: OSError) -> str:
+    """The file that an error of the system is about, for in front of what is wrong with it."""
+    return f"{one_line(str(fault.filename))}: " if fault.filename else ""
+
+
 def _known(fault: Exception) -> tuple[int, str] | None:
     """The status and message of an error that a user can mend."""
     from vmsc.compiler.artifacts import OutputError
@@ -71,16 +74,15 @@ def _known(fault: Exception) -> tuple[int, str] | None:
         case Stop(status=status, message=message):
             return status, message
         case click.UsageError():
-            return USAGE, f"error: {_sentence(fault.format_message())}"
+            return USAGE, f"error: {one_line(_sentence(fault.format_message()))}"
         case click.ClickException():
             return USAGE, f"error: {fault.format_message()}"
         case FileNotFoundError() | IsADirectoryError() | NotADirectoryError():
-            return USAGE, f"error: {fault.filename}: {fault.strerror or 'no such file or folder'}"
+            return USAGE, f"error: {_file(fault)}{fault.strerror or 'no such file or folder'}"
         case PluginError() | OutputError():
             return USAGE, f"error: {fault}"
         case OSError():
-            where = f"{fault.filename}: " if fault.filename else ""
-            return USAGE, f"error: {where}{fault.strerror or fault}"
+            return USAGE, f"error: {_file(fault)}{fault.strerror or fault}"
         case _:
             return None
 
@@ -118,7 +120,7 @@ def guarded(run: Callable[[], Any]) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.exceptions.NoArgsIsHelpError as fault:
-        click.echo(fault.format_message(), err=True)
+        echo(fault.format_message(), err=True)
         return USAGE
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
@@ -132,7 +134,7 @@ def guarded(run: Callable[[], Any]) -> int:
         if known is not None:
             status, message = known
             if isinstance(fault, click.UsageError) and fault.ctx:
-                click.echo(fault.ctx.get_usage(), err=True)
+                echo(fault.ctx.get_usage(), err=True)
             if _is_plugins(fault):
                 _trace()
             if message:

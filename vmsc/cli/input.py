@@ -13,9 +13,10 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vmsc.cli.exit import USAGE, WRONG, leave_in_order, plain, stop
+from vmsc.cli.exit import USAGE, WRONG, echo, leave_in_order, stop
 from vmsc.cli.options import plugin_option, schemas_option
 from vmsc.cli.progress import watched
+from vmsc.plain_text import one_line
 
 if TYPE_CHECKING:
     from vmsc.compiler.library import Library
@@ -144,7 +145,7 @@ def library_of(given: Input) -> Library:
 def _tell_unkept(reason: str) -> None:
     """On a terminal, why compiling takes its seconds each time."""
     if sys.stderr.isatty():
-        click.echo(f"vmsc: note: the codecs cannot be kept: {plain(reason)}", err=True)
+        echo(f"vmsc: note: the codecs cannot be kept: {one_line(reason)}", err=True)
 
 
 @contextmanager
@@ -156,10 +157,10 @@ def refuse(file: str) -> Iterator[None]:
     try:
         yield
     except MachineError as fault:
-        stop(f"error: {fault}")
+        stop(f"error: {one_line(str(fault))}")
     except CodecError as fault:
         status = USAGE if fault.code == "plugin" else WRONG
-        stop(f"{name_of(file)}: error: {plain(str(fault))} [{fault.code}]", status)
+        stop(f"{name_of(file)}: error: {one_line(str(fault))} [{fault.code}]", status)
 
 
 def opened(
@@ -243,11 +244,11 @@ def all_taken(found: Iterator[_T], given: Input, answers: StreamParameters) -> I
 def report_gaps(given: Input) -> None:
     """End the run, if something could not be read and was passed over."""
     if given.gaps:
-        stop("\n".join(f"{name_of(given.file)}: error: {plain(gap)}" for gap in given.gaps))
+        stop("\n".join(f"{name_of(given.file)}: error: {one_line(gap)}" for gap in given.gaps))
 
 
 def name_of(file: str) -> str:
-    return "standard input" if file == "-" else file
+    return "standard input" if file == "-" else one_line(file)
 
 
 def save(path: Path, pieces: Iterator[Buffer]) -> int:

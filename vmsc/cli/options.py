@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vmsc.cli.exit import WRONG, Stop
+from vmsc.cli.exit import WRONG, Stop, echo
 from vmsc.schema.diagnostics import Report, as_json, as_text
 
 __all__ = [
@@ -51,9 +51,9 @@ def show(report: Report, form: str = "text") -> None:
     if form == "json":
         import json
 
-        click.echo(json.dumps(as_json(report), indent=2))
+        echo(json.dumps(as_json(report), indent=2))
     elif report.found:
-        click.echo(as_text(report), err=True)
+        echo(as_text(report), err=True)
 
 
 def settle(report: Report, form: str = "text") -> None:

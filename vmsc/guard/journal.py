@@ -8,6 +8,8 @@ from typing import IO, Any
 
 import msgspec
 
+from vmsc.plain_text import json_text
+
 __all__ = ["Tell", "json_lines"]
 
 Tell = Callable[..., None]
@@ -25,7 +27,7 @@ def json_lines(out: IO[str], lost: Callable[[str], None]) -> Tell:
         time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = msgspec.json.encode(_plain({"time": time, "event": event, **fields}))
         try:
-            out.write(line.decode() + "\n")
+            out.write(json_text(line).decode() + "\n")
             out.flush()
         except OSError as fault:
             if not failed:

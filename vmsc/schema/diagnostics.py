@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from vmsc.plain_text import one_line
 from vmsc.schema.source import Span
 
 __all__ = ["LIMIT", "Diagnostic", "Note", "Report", "as_json", "as_text"]
@@ -85,7 +86,7 @@ class Report:
 
 
 def _shown(text: str) -> str:
-    """The text as a terminal may have it."""
+    """A line as a terminal may have it, each character in its place."""
     return "".join(c if c.isprintable() or c == "\t" else "\ufffd" for c in text)
 
 
@@ -107,9 +108,12 @@ def _excerpt(span: Span) -> list[str]:
 
 def _one(diagnostic: Diagnostic) -> list[str]:
     d = diagnostic
-    lines = [f"{d.span}: {d.severity}: {_shown(d.message)} [{d.code}]", *_excerpt(d.span)]
+    lines = [
+        f"{one_line(str(d.span))}: {d.severity}: {one_line(d.message)} [{d.code}]",
+        *_excerpt(d.span),
+    ]
     for note in d.notes:
-        lines.append(f"{note.span}: note: {_shown(note.message)}")
+        lines.append(f"{one_line(str(note.span))}: note: {one_line(note.message)}")
         if note.span != d.span:
             lines.extend(_excerpt(note.span))
     return lines

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from vmsc.cli.exit import plain, stop
+from vmsc.cli.exit import echo, stop
+from vmsc.plain_text import one_line
 
 __all__ = ["command"]
 
@@ -26,16 +27,16 @@ def command(empty: bool) -> None:
         removed = clear() if empty else 0
     except CacheError as fault:
         way = "mend that, or let XDG_CACHE_HOME name another folder"
-        stop(f"no cache: {plain(str(fault))}; {way}")
-    where = plain(str(folder))
+        stop(f"no cache: {one_line(str(fault))}; {way}")
+    where = one_line(str(folder))
     if empty:
-        click.echo(f"{where}: {_size(removed)} removed")
+        echo(f"{where}: {_size(removed)} removed")
         return
-    click.echo(where)
+    echo(where)
     for one in kept:
         files = f"{one.files} file" + ("" if one.files == 1 else "s")
-        click.echo(f"  {_KINDS[one.kind]}  {files:>8}  {_size(one.size):>12}")
-    click.echo("`vmsc cache --clear` removes them")
+        echo(f"  {_KINDS[one.kind]}  {files:>8}  {_size(one.size):>12}")
+    echo("`vmsc cache --clear` removes them")
 
 
 def _size(size: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from vmsc.cli.exit import echo
 from vmsc.cli.options import format_option, paths_argument, plugin_option, schemas_option, settle
 
 __all__ = ["command"]
@@ -31,4 +32,4 @@ def command(
     if form == "text":
         asked = set(compiled.asked)
         count = sum(d.module in asked for d in compiled.schema.descriptions.values())
-        click.echo(f"{len(asked)} files, {count} descriptions: good")
+        echo(f"{len(asked)} files, {count} descriptions: good")

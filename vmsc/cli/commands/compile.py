@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vmsc.cli.exit import stop
+from vmsc.cli.exit import echo, stop
 from vmsc.cli.options import (
     nearest,
     pairs,
@@ -67,7 +67,7 @@ def command(
             listed = "".join(f"\n  {output / path}" for path in old)
             stop(f"error: {len(old)} of {len(artifacts)} files are out of date:{listed}\n"
                  "run the same without --check")  # fmt: skip
-        click.echo(f"{len(artifacts)} files in {output} are up to date")
+        echo(f"{len(artifacts)} files in {output} are up to date")
         return
     changed = write_artifacts(artifacts, output)
-    click.echo(f"{output}: {len(artifacts)} files, {len(changed)} written")
+    echo(f"{output}: {len(artifacts)} files, {len(changed)} written")

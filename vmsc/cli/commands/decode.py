@@ -23,6 +23,7 @@ from vmsc.cli.input import (
     refuse,
     report_gaps,
 )
+from vmsc.plain_text import json_text
 
 if TYPE_CHECKING:
     from vmsc.inspect.entry import Entry
@@ -111,7 +112,7 @@ def _write(
             if fitting or not globs:
                 if (part := to_part(entry, room)) is None:
                     continue
-                text = msgspec.json.encode(part)
+                text = json_text(msgspec.json.encode(part))
                 out.write(between + msgspec.json.format(text, indent=1))
                 between = b",\n"
     except Exception:

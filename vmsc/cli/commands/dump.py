@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from vmsc.cli.exit import echo
 from vmsc.cli.options import paths_argument, plugin_option, schemas_option, settle
 
 __all__ = ["command"]
@@ -42,7 +43,7 @@ def command(
     asked = [key for key, d in compiled.schema.descriptions.items() if d.module in compiled.asked]
     if stage == "ir":
         shown = {key: compiled.schema.descriptions[key] for key in asked}
-        click.echo(ir_text(replace(compiled.schema, descriptions=shown)), nl=False)
+        echo(ir_text(replace(compiled.schema, descriptions=shown)), end="")
         return
     for key in asked:
-        click.echo(plan_text(compiled.program.plans[key]), nl=False)
+        echo(plan_text(compiled.program.plans[key]), end="")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmsc.cli.exit import echo
 from vmsc.cli.input import (
     Input,
     all_taken,
@@ -65,4 +66,4 @@ def command(file: str, output: Path, ram_from: Path | None, **options: Any) -> N
         answers = open_parameters(None, library, given.params, given.machine, given.target)
         events = from_document(text, library, _room(ram_from), answers)
         size = save(output, all_taken(write_stream(events), given, answers))
-    click.echo(f"{output}: {size} bytes")
+    echo(f"{output}: {size} bytes")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from vmsc.cli.exit import echo
 from vmsc.cli.input import (
     Input,
     file_argument,
@@ -40,4 +41,4 @@ def command(file: str, output: Path, **options: Any) -> None:
     sections = sum(isinstance(e.event, Section) for e in entries)
     opaque = sum(isinstance(e.event, Section) and e.codec is None for e in entries)
     tail = f", {opaque} of them opaque" if opaque else ""
-    click.echo(f"{output}: {size} bytes, {sections} sections{tail}")
+    echo(f"{output}: {size} bytes, {sections} sections{tail}")

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from vmsc.cli.exit import USAGE, stop
+from vmsc.cli.exit import USAGE, echo, stop
 from vmsc.cli.input import Input, hold_option, library_of, sources_options
+from vmsc.plain_text import one_line
 
 if TYPE_CHECKING:
     from vmsc.guard.colo.session import Checks
@@ -162,7 +163,7 @@ def _leave(status: int) -> NoReturn:
 def _say(text: str) -> None:
     # A report that nobody can read must not end what it reports on.
     with suppress(OSError):
-        click.echo(f"vmsc: {text}", err=True)
+        echo(f"vmsc: {text}", err=True)
 
 
 def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
@@ -181,7 +182,7 @@ def _prepared(given: dict[str, Any]) -> tuple[Options, Callable[[], None]]:
             None, library_of(source), given["params"], given["machine"], given["target"]
         )
     except MachineError as fault:
-        stop(f"error: {fault}", USAGE)
+        stop(f"error: {one_line(str(fault))}", USAGE)
     metrics, lines = Metrics(), json_lines(sys.stdout, _say)
 
     def tell(event: str, **fields: Any) -> None:

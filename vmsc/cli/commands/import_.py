@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmsc.cli.exit import stop
+from vmsc.cli.exit import echo, stop
 from vmsc.cli.input import file_argument, read_input
 from vmsc.cli.options import nearest, pairs, plugin_option, schemas_option
 
@@ -69,7 +69,7 @@ def command(
     artifacts = _imported(host, host.importers[name], data, given, shown)
     check_paths(artifacts)
     changed = write_artifacts(artifacts, output)
-    click.echo(f"{output}: {len(artifacts)} files, {len(changed)} written")
+    echo(f"{output}: {len(artifacts)} files, {len(changed)} written")
     if machine is not None:
         _write_machine(machine, data, schemas, plugins)
 
@@ -118,11 +118,11 @@ def _write_machine(
         notes += _learned_notes(more)
     write_file(path, machine_text(machine).encode())
     for line in notes[:NOTES]:
-        click.echo(f"vmsc: {line}", err=True)
+        echo(f"vmsc: {line}", err=True)
     if len(notes) > NOTES:
-        click.echo(f"vmsc: {len(notes) - NOTES} more are not shown", err=True)
+        echo(f"vmsc: {len(notes) - NOTES} more are not shown", err=True)
     known = sum(bool(s.solution and s.solution.values) for s in solved)
-    click.echo(f"{path}: {known} of {len(solved)} sections have parameters")
+    echo(f"{path}: {known} of {len(solved)} sections have parameters")
 
 
 def _notes(one: Solved) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vmsc.cli.exit import plain
+from vmsc.cli.exit import echo
 from vmsc.cli.input import (
     ROOM,
     Input,
@@ -20,6 +20,7 @@ from vmsc.cli.input import (
     refuse,
     report_gaps,
 )
+from vmsc.plain_text import one_line
 from vmsc.stream.events import MAGIC, RAM, Pages
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _row(facts: dict[str, Any], counted: bool) -> list[str]:
     shown = [facts["offset"], facts.get("length", ""), facts["kind"], facts.get("id", ""), name]
     shown += [facts.get("instance", ""), facts.get("version", "")]
     shown += [facts.get("class", ""), *([facts.get("fields", "")] if counted else [])]
-    return [plain(str(cell)) for cell in shown]
+    return [one_line(str(cell)) for cell in shown]
 
 
 def _print_table(rows: list[list[str]]) -> None:
@@ -72,7 +73,7 @@ def _print_table(rows: list[list[str]]) -> None:
             cell.rjust(width) if column in right else cell.ljust(width)
             for cell, width, column in zip(row, widths, rows[0], strict=True)
         ]
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def _fields(entry: Entry) -> int | None:
@@ -119,7 +120,7 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
                 if counted and (fields := _fields(entry)) is not None:
                     facts["fields"] = fields
                 if as_json:
-                    click.echo(json.dumps(facts))
+                    echo(json.dumps(facts))
                     continue
                 rows.append(_row(facts, counted))
                 if framed:
@@ -128,7 +129,7 @@ def command(file: str, as_json: bool, counted: bool, **options: Any) -> None:
         if not as_json and len(rows) > 1:
             _print_table(rows)
     if frames and not as_json:
-        click.echo(f"a framed checkpoint; frames: {_summary(frames)}")
+        echo(f"a framed checkpoint; frames: {_summary(frames)}")
     report_gaps(given)
 
 
@@ -149,9 +150,9 @@ def _aside(given: Input, start: bytes, as_json: bool) -> bool:
     finally:
         if as_json:
             for row in rows[1:]:
-                click.echo(json.dumps(dict(zip(rows[0], row, strict=True))))
+                echo(json.dumps(dict(zip(rows[0], row, strict=True))))
         elif len(rows) > 1:
-            _print_table([[plain(str(cell)) for cell in row] for row in rows])
+            _print_table([[one_line(str(cell)) for cell in row] for row in rows])
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from vmsc.cli.exit import echo
 from vmsc.cli.options import plugin_option
 
 __all__ = ["command"]
@@ -16,6 +17,6 @@ def command(plugins: tuple[str, ...]) -> None:
     from vmsc.hooks.host import load_host
 
     for plugin in load_host(plugins).plugins:
-        click.echo(f"{plugin.name} ({plugin.origin})")
+        echo(f"{plugin.name} ({plugin.origin})")
         for line in plugin.adds or ("nothing",):
-            click.echo(f"    {line}")
+            echo(f"    {line}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmsc.cli.exit import echo
 from vmsc.cli.options import paths_argument, plugin_option, schemas_option, settle
 
 if TYPE_CHECKING:
@@ -43,11 +44,11 @@ def command(paths: tuple[Path, ...], schemas: tuple[Path, ...], plugins: tuple[s
         most = "no limit" if one.most is None else str(one.most)
         limits = str(one.least) if one.most == one.least else f"{one.least} to {most}"
         line = f'{one.module}.{one.name}  {one.kind} "{one.wire}"  {one.size_class}  {limits} bytes'
-        click.echo(line)
+        echo(line)
         for p in one.params:
             needs = "state" if p.sticky else "parameter"
             default = "" if p.default is None or p.sticky else f" = {p.default!s}"
-            click.echo(f"    {needs} {p.name}: {p.kind}{_bounds(p)}{default}")
+            echo(f"    {needs} {p.name}: {p.kind}{_bounds(p)}{default}")
 
 
 def _bounds(param: Param) -> str:

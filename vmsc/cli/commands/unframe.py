@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vmsc.cli.exit import stop
+from vmsc.cli.exit import echo, stop
 from vmsc.cli.input import (
     Input,
     file_argument,
@@ -38,4 +38,4 @@ def command(file: str, output: Path, **options: Any) -> None:
     with refuse(file):
         entries = opened(Input(file, **options), data=data)
         size = save(output, write_stream(unframed(entries)))
-    click.echo(f"{output}: {size} bytes")
+    echo(f"{output}: {size} bytes")

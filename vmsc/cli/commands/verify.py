@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmsc.cli.exit import echo
 from vmsc.cli.input import (
     ROOM,
     Input,
@@ -87,6 +88,4 @@ def command(file: str, **options: Any) -> None:
                 _readable(entry.event)
     report_gaps(given)
     tail = f"; {opaque} opaque" if opaque else ""
-    click.echo(
-        f"{name_of(file)}: good: {good} sections, {size} bytes decoded and encoded alike{tail}"
-    )
+    echo(f"{name_of(file)}: good: {good} sections, {size} bytes decoded and encoded alike{tail}")
