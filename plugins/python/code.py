@@ -12,7 +12,7 @@ from vmsc import plain_text
 
 __all__ = [
     "Code", "attribute", "comment", "docstring", "keyword_name", "param_name", "snake",
-    "struct_code", "wrapped",
+    "sticky_name", "struct_code", "wrapped",
 ]  # fmt: skip
 
 _INDENT = "    "
@@ -46,6 +46,13 @@ def keyword_name(name: str) -> str:
     """The keyword argument of a parameter in the public functions."""
     taken = keyword.iskeyword(name) or name in _TAKEN_KEYWORDS or name.startswith("_")
     return f"{name}_" if taken else name
+
+
+def sticky_name(name: str) -> str:
+    """What a sticky field last was, within a function: the only element of a list, which all
+    functions that read or write a section share.
+    """
+    return f"{param_name(name)}[0]"
 
 
 def param_name(name: str) -> str:

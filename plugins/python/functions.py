@@ -121,7 +121,8 @@ def _public_params(one: plan.Plan, link: Linker) -> _Params:
         name = keyword_name(param.name)
         heads += f", {name}={param.default!r}"
         again += f", {name}={name}"
-        passed += f", {param_name(param.name)}={name}"
+        value = f"[{name}]" if param.sticky else name
+        passed += f", {param_name(param.name)}={value}"
         if param.kind == "words":
             checks.append(f"{name} = _w.word_param({param.name!r}, {name}, {param.words!r})")
         elif param.kind != "bytes":
@@ -135,12 +136,12 @@ def public_functions(one: plan.Plan, link: Linker, consts: Consts) -> Iterable[l
     params = _public_params(one, link)
     get, skip, _ = _readers(one, link, consts)
     yield _qemu_decode_from(one, link, params, get)
-    yield _decode_whole(one, params, "", peeked=link.is_peeked(one.key))
+    yield _decode_whole(one, params, "")
     yield _qemu_scan(one, link, params, skip)
     yield _encode(one, link, consts, params)
     yield _measure(one, params)
     yield _framed_decode_from(one, params)
-    yield _decode_whole(one, params, "_framed", peeked=False)
+    yield _decode_whole(one, params, "_framed")
     yield _framed_scan(one, params)
     yield _framed_encode(one, params)
     yield _framed_measure(one, params)
@@ -178,24 +179,29 @@ def _call_inner(
     """Return what the inner function gives.
 
     Where another description's subsections may be peeked for within this one, an 05 that ends the
-    input is taken for what follows them. If the input cannot be that, it was cut in a subsection.
+    input is taken for what follows them. If that cannot be, or leaves it over, it was a header that
+    is cut: the input is read again so.
     """
 
     def call(final: str, told: str) -> str:
-        return f"return {inner}(buf, pos, {final}{notes and f', {told}'}{passed})"
+        return f"{inner}(buf, pos, {final}{notes and f', {told}'}{passed})"
 
     if not link.is_peeked(one.key):
-        code(call("final", "notes"))
+        code(f"return {call('final', 'notes')}")
         return
+    found = "end" if inner.startswith("skip") else "value, end"
     with code.block("try:"):
-        code(call("final", "notes"))
+        code(f"{found} = {call('final', 'notes')}")
     with code.block("except _DecodeError:"):
         with code.block("if not final or 5 not in buf[-2:]:"):
             code("raise")
-    code(call("_w.CUT", "None"))
+    with code.block("else:"):
+        with code.block("if not final or end == len(buf) or 5 not in buf[-2:]:"):
+            code(f"return {found}")
+    code(f"return {call('_w.CUT', 'None')}")
 
 
-def _decode_whole(one: plan.Plan, params: _Params, tail: str, *, peeked: bool) -> list[str]:
+def _decode_whole(one: plan.Plan, params: _Params, tail: str) -> list[str]:
     name, code = snake(one.name), Code()
     with code.block(f"def decode_{name}{tail}(buf{params.star}):"):
         code(f'"""The {one.name} that is all of `buf`."""')
@@ -203,8 +209,6 @@ def _decode_whole(one: plan.Plan, params: _Params, tail: str, *, peeked: bool) -
             code("_w.check_buffer(buf)")
         code(f"value, end = decode_{name}{tail}_from(buf{params.again})")
         with code.block("if end != len(buf):"):
-            if peeked:
-                code(f"decode_{name}_from(buf, 0, _w.CUT{params.again})")
             code("_w.finished(end, len(buf))")
         code("return value")
     return code.lines

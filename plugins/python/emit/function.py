@@ -8,7 +8,7 @@ from vmsc import plan
 from vmsc.plan.analysis import flat_run, has_followed_call, versioned
 from vmsc.schema import ir
 
-from ..code import Code, wrapped
+from ..code import Code, sticky_name, wrapped
 from ..consts import Consts, run_format
 from ..expressions import Names, condition, expression
 from ..linking import Linker, local
@@ -70,6 +70,11 @@ class Function:
     code: Code
     names: Names
     wanted: frozenset[str]
+
+    @property
+    def stickies(self) -> list[str]:
+        """What sticky fields last were, where the description has any in it."""
+        return [sticky_name(p.name) for p in self.one.params if p.sticky]
 
     def expr(self, expr: ir.Expr) -> str:
         return expression(expr, self.names)

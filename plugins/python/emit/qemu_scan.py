@@ -10,7 +10,6 @@ from typing import assert_never
 from vmsc import plan
 from vmsc.plan.analysis import checked_by_scan, fixed_size
 
-from ..code import param_name
 from ..consts import Leaf
 from ..linking import arguments
 from . import sequences
@@ -62,8 +61,8 @@ class QemuScan:
     def _loop(self) -> None:
         code, one = self.function.code, self.function.one
         code("rounds = 0")
-        kept = [param_name(p.name) for p in one.params if p.sticky]
-        with resumed(code, self.tail.notes, ["rounds", *kept]) as round_, code.block("while True:"):
+        state = ["rounds", *self.function.stickies]
+        with resumed(code, self.tail.notes, state) as round_, code.block("while True:"):
             with code.guard("_CodecError", "rounds"):
                 self.steps(one.steps)
             self.end_round(frozenset())

@@ -8,7 +8,7 @@ from vmsc import plan
 from vmsc.plan.analysis import reads, step_names
 from vmsc.schema import ir
 
-from ..code import param_name
+from ..code import param_name, sticky_name
 from ..linking import local
 from .function import Function, Tail
 
@@ -95,9 +95,9 @@ def _gate(reader: Reader, gate: plan.Gate) -> None:
 
 
 def _keep(reader: Reader, keep: plan.Keep) -> None:
-    """A sticky field: its parameter is what it last was."""
+    """A sticky field: what it last was is kept for all loops that have it."""
     function, code = reader.function, reader.function.code
-    name, state = keep.value.name, param_name(keep.value.name)
+    name, state = keep.value.name, sticky_name(keep.value.name)
     with code.block(f"if {function.test(keep.condition)}:"):
         with code.guard("_CodecError", repr(name)):
             reader.node(keep.value.node, state, reader.tail)

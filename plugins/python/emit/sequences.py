@@ -96,19 +96,20 @@ class Counted:
 
     @contextmanager
     def loop(self, head: str, *state: str) -> Iterator[None]:
-        code = self.function.code
+        code, kept = self.function.code, self.function.stickies
         code(f"{self.index} = 0")
-        with resumed(code, self.notes, [self.index, *state]) as round_, code.block(head):
+        with resumed(code, self.notes, [self.index, *state, *kept]) as round_, code.block(head):
             yield
             round_()
 
     @contextmanager
     def count(self, index: str, count: str) -> Iterator[None]:
-        code, start = self.function.code, ""
+        code, kept, start = self.function.code, self.function.stickies, ""
         if self.notes:
             start = code.temporary("i")
             code(f"{start} = 0")
-        with resumed(code, self.notes, [start], [f"{index} + 1"]) as round_:
+        state, after = [start, *kept], [f"{index} + 1", *kept]
+        with resumed(code, self.notes, state, after) as round_:
             with code.block(f"for {index} in range({start and f'{start}, '}{count}):"):
                 yield
                 round_()

@@ -10,7 +10,7 @@ from typing import Protocol, assert_never
 from vmsc import plan
 from vmsc.plan.analysis import step_names, versioned
 
-from ..code import attribute, param_name, wrapped
+from ..code import attribute, sticky_name, wrapped
 from ..consts import Leaf, leaves, num_bounds
 from .function import Function
 from .subsections import subsection_arguments
@@ -161,7 +161,7 @@ def _gate(writer: Writer, gate: plan.Gate) -> None:
 
 def _keep(writer: Writer, keep: plan.Keep) -> None:
     function, code, name = writer.function, writer.function.code, keep.value.name
-    state = param_name(name)
+    state = sticky_name(name)
     with code.block(f"if {function.test(keep.condition)}:"):
         with code.guard("_CodecError", repr(name)):
             writer.node(keep.value.node, read_field(name))

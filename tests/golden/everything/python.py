@@ -767,10 +767,13 @@ def decode_examplenic_from(buf, pos=0, final=True, *, version=3, is_pcie=None, m
     is_pcie = _w.param('is_pcie', is_pcie, 0x0, 0x1)
     msix_vectors = _w.param('msix_vectors', msix_vectors, 0x0, 0x800)
     try:
-        return get_examplenic(buf, pos, final, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
+        value, end = get_examplenic(buf, pos, final, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
     except _DecodeError:
         if not final or 5 not in buf[-2:]:
             raise
+    else:
+        if not final or end == len(buf) or 5 not in buf[-2:]:
+            return value, end
     return get_examplenic(buf, pos, _w.CUT, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
 
 
@@ -780,7 +783,6 @@ def decode_examplenic(buf, *, version=3, is_pcie=None, msix_vectors=None):
         _w.check_buffer(buf)
     value, end = decode_examplenic_from(buf, version=version, is_pcie=is_pcie, msix_vectors=msix_vectors)
     if end != len(buf):
-        decode_examplenic_from(buf, 0, _w.CUT, version=version, is_pcie=is_pcie, msix_vectors=msix_vectors)
         _w.finished(end, len(buf))
     return value
 
@@ -792,10 +794,13 @@ def scan_examplenic(buf, pos=0, final=True, notes=None, *, version=3, is_pcie=No
     is_pcie = _w.param('is_pcie', is_pcie, 0x0, 0x1)
     msix_vectors = _w.param('msix_vectors', msix_vectors, 0x0, 0x800)
     try:
-        return skip_examplenic(buf, pos, final, notes, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
+        end = skip_examplenic(buf, pos, final, notes, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
     except _DecodeError:
         if not final or 5 not in buf[-2:]:
             raise
+    else:
+        if not final or end == len(buf) or 5 not in buf[-2:]:
+            return end
     return skip_examplenic(buf, pos, _w.CUT, None, version=version, p_is_pcie=is_pcie, p_msix_vectors=msix_vectors)
 
 
