@@ -193,7 +193,7 @@ USAGE: dict[str, tuple[Sequence[str], str]] = {
     "a port that is none": (
         ("--listen", f"{HOST}:70000", "--secondary", f"{HOST}:1"), "is not HOST:PORT",
     ),
-    "no secondary": (("--listen", f"{HOST}:0"), "Missing option '--secondary'"),
+    "no secondary": (("--listen", f"{HOST}:0"), "missing option '--secondary'"),
     "an address of everybody": (
         ("--listen", "0.0.0.0:0", "--secondary", f"{HOST}:1"), "--insecure says otherwise",
     ),
@@ -211,7 +211,7 @@ USAGE: dict[str, tuple[Sequence[str], str]] = {
     "no such QMP socket": ((*SIDES, "--qmp", "/nonexistent/qmp"), "/nonexistent/qmp: no QMP: "),
     "a folder that cannot be made": ((*SIDES, "--keep", "/dev/null/keep"), "/dev/null"),
     "a folder that cannot be written to": ((*SIDES, "--keep", "/proc/self"), "/proc"),
-    "a dump that is none": ((*SIDES, "--expect", __file__), "no JSON"),
+    "a dump that is none": ((*SIDES, "--expect", __file__), "not JSON"),
     "no such dump": ((*SIDES, "--expect", "/nonexistent"), "does not exist"),
     "a machine file that is none": ((*SIDES, "--machine", __file__), "test_cli_guard.py"),
     "a parameter without a value": ((*SIDES, "--param", "rings"), "rings"),
