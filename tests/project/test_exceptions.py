@@ -13,12 +13,16 @@ INTERNAL = {"Full", "Stop", "Unsettled"}
 
 
 def exceptions() -> dict[str, type[Exception]]:
-    """The exception classes that modules of vmsc define, by name."""
+    """The exception classes that modules of vmsc define, by name. Those of vmsc.testing are not
+    among them: they are verdicts on what is tested.
+    """
     found = {}
     for module in pkgutil.walk_packages(vmsc.__path__[:1], "vmsc."):
+        if module.name.startswith("vmsc.testing"):
+            continue
         for name, value in vars(importlib.import_module(module.name)).items():
             own = isinstance(value, type) and value.__module__.startswith("vmsc.")
-            if own and issubclass(value, Exception):
+            if own and issubclass(value, Exception) and not name.startswith("_"):
                 found[name] = value
     return found
 
