@@ -20,9 +20,11 @@ __all__ = ["DrawSource", "GiveUp", "draw_parameter"]
 
 T = TypeVar("T")
 
-# How often a description is begun again where a law refuses it, and how often all in all.
+# How often a description is begun again where a law refuses it, and how often all in all; how many
+# are begun in all, as a loop need not end.
 ATTEMPTS = 6
 BUDGET = 300
+MOST_BEGUN = 10_000
 LARGEST = 1 << 19
 
 _COUNTS = (0, 1, 1, 2, 2, 3, 4, 5, 7, 9)
@@ -50,6 +52,7 @@ class DrawSource:
     avoid: int | None = None
     forced: Mapping[str, int] = field(default_factory=dict)
     budget: int = BUDGET
+    begun: int = 0
 
     @property
     def pos(self) -> int:
@@ -183,6 +186,9 @@ class DrawSource:
         avoid = self.avoid
         for tries in range(ATTEMPTS):
             self.avoid = avoid
+            self.begun += 1
+            if self.begun > MOST_BEGUN:
+                raise GiveUp("what is drawn does not end")
             try:
                 return self._once(read)
             except DecodeError:
@@ -194,10 +200,13 @@ class DrawSource:
         raise AssertionError("an attempt returns or raises")
 
     def _once(self, read: Callable[[], T]) -> T:
-        """With the same luck again, if a length that was drawn has to be another."""
+        """With the same luck again, if a length that was drawn has to be another.
+
+        What is `forced` is a field of this description, not one of that name within.
+        """
         outer, seed = self.rng, self.rng.getrandbits(64)
         start, avoid = self.pos, self.avoid
-        sticky, forced = dict(self.run.sticky), self.forced
+        sticky, forced, self.forced = dict(self.run.sticky), self.forced, {}
         try:
             for _ in range(4):
                 self.rng, self.avoid = random.Random(seed), avoid
