@@ -32,7 +32,7 @@ from vmsc.hooks.host import load_host  # noqa: E402
 from vmsc.params.machine_file import load_machine, machine_text  # noqa: E402
 from vmsc.params.solver import solve_stream  # noqa: E402
 from vmsc.schema.diagnostics import Report  # noqa: E402
-from vmsc.schema.syntax.shipped import shipped_schemas  # noqa: E402
+from vmsc.schema.shipped import shipped_schemas  # noqa: E402
 from vmsc.stream.vmdesc import find_vmdesc, read_vmdesc  # noqa: E402
 
 SHOWN = 24  # bytes of a buffer in the list

@@ -192,3 +192,14 @@ def test_a_generated_codec_loads_neither_parser_nor_templates(
     loaded = loaded_by("import made.nic as n; assert n.scan_nic(b'\\1x\\0') == 3", tmp_path)
     assert "msgspec" in loaded
     assert not loaded & {"lark", "jinja2", "pluggy", "click"}
+
+
+def test_reading_a_stream_by_codecs_that_are_kept_loads_nothing_that_it_does_not_need(
+    tmp_path: Path,
+) -> None:
+    slow = "vmsc.schema.syntax", "vmsc.hooks", "crc32c", "filelock", "importlib.metadata"
+    statement = (
+        "import vmsc.inspect.file_reader, vmsc.inspect.parameters;"
+        f"found = [m for m in sys.modules if m.startswith({slow})]; assert not found, found"
+    )
+    assert "msgspec" in loaded_by(statement, tmp_path)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from vmsc.schema.diagnostics import Report, as_text
+from vmsc.schema.shipped import shipped_schemas
 from vmsc.schema.syntax.loader import MAX_BYTES, MAX_USES, Loaded, load, load_text
-from vmsc.schema.syntax.shipped import shipped_schemas
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from vmsc.compiler.input_digest import input_digest
 from vmsc.compiler.memory_import import Texts, install
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError
-from vmsc.schema.syntax.shipped import shipped_schemas
+from vmsc.schema.shipped import shipped_schemas
 from vmsc.stream.section_names import names_of
 from vmsc.stream.targets import meant
 

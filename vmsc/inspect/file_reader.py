@@ -10,7 +10,7 @@ from vmsc.inspect.entry import Entry, ParameterSource, SectionValue, located, pa
 from vmsc.inspect.values import count_fields, last_sticky
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, ParamError
-from vmsc.runtime.framed.frame import MAGIC as FRAME_MAGIC
+from vmsc.runtime.framed import MAGIC as FRAME_MAGIC
 from vmsc.stream.events import MAGIC as STREAM_MAGIC
 from vmsc.stream.events import Event, Pages, Section
 from vmsc.stream.multifd import is_channel

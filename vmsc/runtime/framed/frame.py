@@ -20,11 +20,11 @@ from crc32c import crc32c
 
 from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import DecodeError, EncodeError, Truncated
+from vmsc.runtime.framed import MAGIC
 
 __all__ = [
     "FORMAT",
     "HEADER_SIZE",
-    "MAGIC",
     "NAME_SIZE_AT",
     "NO_DIGEST",
     "NO_LIMITS",
@@ -42,7 +42,6 @@ __all__ = [
     "write_frame",
 ]
 
-MAGIC = b"VMSF"
 FORMAT = 1
 NO_DIGEST = bytes(8)
 MAX_NAME = 255

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from vmsc.schema import syntax
 from vmsc.schema.diagnostics import Note, Report
+from vmsc.schema.shipped import shipped_schemas
 from vmsc.schema.source import Source, Span
 from vmsc.schema.syntax.parser import MAX_SIZE, parse
-from vmsc.schema.syntax.shipped import shipped_schemas
 
 __all__ = ["Loaded", "load", "load_text"]
 
