@@ -6,7 +6,7 @@ import contextlib
 import copy
 import dataclasses
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,9 +19,12 @@ from vmsc.runtime.errors import Truncated
 from vmsc.testing import interpreter, plugin
 from vmsc.testing.compilation import modules_of
 from vmsc.testing.schemas import Texts
+from vmsc.testing.subject import GeneratedCodec, Given, Subject, check_resumed
 from vmsc.testing.verdict import Mismatch, Verdict, agree, judged, must
 
-__all__ = ["NORMAL", "Effort", "compare", "compare_codec", "pairs"]
+__all__ = [
+    "NORMAL", "Effort", "compare", "compare_codec", "compared", "endless", "oracles",
+]  # fmt: skip
 
 _TYPES = {
     "test24": interpreter.WireType(plugin.decode, plugin.encode, lambda rng: rng.randrange(1 << 24))
@@ -49,26 +52,21 @@ NORMAL = Effort()
 
 @dataclass(frozen=True)
 class Pair:
-    """A codec and its oracle, which have to say the same; `given`: version and parameters.
+    """A codec and its oracle, which have to say the same, `given` version and parameters.
 
     `endless`: it takes all that is left, so nothing of it can be cut off or follow it.
     """
 
-    codec: generated.Codec
+    subject: Subject
     oracle: interpreter.Codec
-    version: int
-    params: Mapping[str, Any]
+    given: Given
     endless: bool
 
     @property
-    def given(self) -> dict[str, Any]:
-        versioned = self.codec.kind in ("device", "vmsd")
-        return {**self.params, **({"version": self.version} if versioned else {})}
-
-    @property
     def _asked(self) -> dict[str, Any]:
-        versioned = self.codec.kind in ("device", "vmsd")
-        return {"params": self.params, "version": self.version if versioned else None}
+        versioned = self.oracle.kind in ("device", "vmsd")
+        version = self.given.version if versioned else None
+        return {"params": self.given.params, "version": version}
 
     def expected(self, data: bytes, final: bool) -> Verdict:
         def run() -> Verdict:
@@ -77,13 +75,22 @@ class Pair:
 
         return judged("interpreter", run)
 
-    def decoded(self, data: bytes, final: bool, pos: int = 0) -> Verdict:
-        read = self.codec.qemu.decode_from
-        return judged("decode", lambda: Verdict(*read(data, pos, final=final, **self.given)))
+    def expected_bytes(self, value: Any) -> Verdict:
+        write = self.oracle.encode
+        return judged("interpreter", lambda: Verdict(write(value, **self._asked)))
 
-    def scanned(self, data: bytes, final: bool) -> Verdict:
-        scan = self.codec.qemu.scan
-        return judged("scan", lambda: Verdict(None, scan(data, final=final, **self.given)))
+    def decoded(self, data: bytes, final: bool, pos: int = 0) -> Verdict:
+        return self.subject.decode(data, self.given, final=final, pos=pos)
+
+    def agree(self, what: str, found: Verdict, oracle: Verdict, left: int | None = None) -> None:
+        agree(what, self.plain(found), oracle, left)
+
+    def plain(self, verdict: Verdict) -> Verdict:
+        """The verdict, its value as plain data."""
+        if verdict.refusal is not None:
+            return verdict
+        value = judged("annotations", lambda: Verdict(self.subject.plain(verdict.value))).value
+        return replace(verdict, value=value)
 
 
 # --- one input ------------------------------------------------------------------------------------
@@ -97,8 +104,9 @@ def _check_input(pair: Pair, data: bytes, left: int | None = None) -> None:
         if found and found.code == "truncated" and expected.code not in ("truncated", "good"):
             found = _after_more(pair, data, final, found, expected)
         if found is not None:
-            agree("decode", found, expected, left)
-        _check_scan(pair, data, final, expected)
+            pair.agree("decode", found, expected, left)
+        if pair.subject.scans:
+            _check_scan(pair, data, final, expected)
 
 
 def _after_more(
@@ -120,7 +128,7 @@ def _after_more(
 
 def _check_scan(pair: Pair, data: bytes, final: bool, expected: Verdict) -> None:
     """A scan finds the end of what is good; it need not see that laws are broken."""
-    found = pair.scanned(data, final)
+    found = pair.subject.scan(data, pair.given, final=final)
     label = f"scan: {found.code}, expected {expected.code}"
     if expected.refusal is None:
         must(found.code == "good", label, "found", found, "expected", expected)
@@ -134,16 +142,18 @@ def _check_scan(pair: Pair, data: bytes, final: bool, expected: Verdict) -> None
 
 def _check_value(pair: Pair, drawn: interpreter.Drawn, rng: random.Random) -> None:
     """A good value: both profiles write it, measure it, find its end and read it back."""
-    data, given = drawn.data, pair.given
-    whole = judged("decode", lambda: Verdict(pair.codec.qemu.decode(data, **given), len(data)))
-    agree("decode", whole, Verdict(drawn.value, len(data)))
-    written = judged("encode", lambda: Verdict(pair.codec.qemu.encode(whole.value, **given)))
-    must(written.value == data, "encode: other bytes", written, f"for {data!r}")
-    measured = judged("measure", lambda: Verdict(pair.codec.qemu.measure(whole.value, **given)))
-    must(measured.value == len(data), "measure: another length", measured)
+    subject, data, given = pair.subject, drawn.data, pair.given
+    whole = subject.whole(data, given)
+    pair.agree("decode", whole, Verdict(drawn.value, len(data)))
+    if subject.writes:
+        written = subject.encode(whole.value, given)
+        must(written.value == data, "encode: other bytes", written, f"for {data!r}")
+        measured = subject.measure(whole.value, given)
+        must(measured.value == len(data), "measure: another length", measured)
     if not pair.endless:
         _check_place(pair, data, whole)
-    _check_framed(pair, whole.value, rng)
+    if subject.framed and subject.writes:
+        _check_framed(pair, whole.value, rng)
 
 
 def _check_place(pair: Pair, data: bytes, whole: Verdict) -> None:
@@ -151,39 +161,31 @@ def _check_place(pair: Pair, data: bytes, whole: Verdict) -> None:
     around = b"\x05" * 3 + data + NOISE
     for final in (True, False):
         found = pair.decoded(around, final, pos=3)
-        agree("decode within", replace(found, end=found.end - 3), _plain(whole))
-    tail = judged("decode", lambda: Verdict(pair.codec.qemu.decode(data + NOISE, **pair.given)))
+        pair.agree("decode within", replace(found, end=found.end - 3), pair.plain(whole))
+    tail = pair.subject.whole(data + NOISE, pair.given)
     must(tail.code == "trailing", "decode: bytes behind are good", tail)
 
 
-def _plain(verdict: Verdict) -> Verdict:
-    return replace(verdict, value=interpreter.plain(verdict.value))
-
-
 def _check_framed(pair: Pair, value: Any, rng: random.Random) -> None:
-    profile, given = pair.codec.framed, pair.given
-    written = judged("framed encode", lambda: Verdict(profile.encode(value, **given)))
+    subject, given = pair.subject, pair.given
+    written = subject.encode(value, given, framed=True)
     must(written.refusal is None, f"framed encode: {written.code}", written)
     data = written.value
-    back = judged("framed decode", lambda: Verdict(*profile.decode_from(data, 0, **given)))
-    agree("framed decode", back, _plain(Verdict(value, len(data))))
-    measured = judged("framed measure", lambda: Verdict(profile.measure(value, **given)))
+    back = subject.decode(data, given, final=True, framed=True)
+    pair.agree("framed decode", back, pair.plain(Verdict(value, len(data))))
+    measured = subject.measure(value, given, framed=True)
     must(measured.value == len(data), "framed measure: another length", measured)
-    scanned = judged("framed scan", lambda: Verdict(None, profile.scan(data + NOISE, **given)))
-    must(scanned.end == len(data), "framed scan: another end", scanned)
-    for size in {0, rng.randrange(len(data)), len(data) - 1}:
-        cut = _unframed(pair, data[:size])
+    if subject.scans:
+        scanned = subject.scan(data + NOISE, given, final=True, framed=True)
+        must(scanned.end == len(data), "framed scan: another end", scanned)
+    for size in sorted({0, rng.randrange(len(data)), len(data) - 1}):
+        cut = subject.whole(data[:size], given, framed=True)
         must(cut.code == "truncated", f"framed decode: a cut is {cut.code}", cut)
     for damaged in interpreter.mutations(rng, data, 4):
-        found = _unframed(pair, damaged)
+        found = subject.whole(damaged, given, framed=True)
         if found.refusal is None:
-            again = profile.encode(found.value, **given)
-            must(again == damaged, "framed: another value's bytes", found)
-
-
-def _unframed(pair: Pair, data: bytes) -> Verdict:
-    decode = pair.codec.framed.decode
-    return judged("framed decode", lambda: Verdict(decode(data, **pair.given)))
+            again = subject.encode(found.value, given, framed=True)
+            must(again.value == damaged, "framed: another value's bytes", found)
 
 
 # --- what cannot be written -----------------------------------------------------------------------
@@ -193,11 +195,11 @@ def _check_unfit(pair: Pair, value: Any, rng: random.Random) -> None:
     """A value that was changed somewhere is written alike, or refused alike."""
     changed = _changed(copy.deepcopy(value), rng)
     try:
-        data = interpreter.plain(changed)
+        data = pair.subject.plain(changed)
     except TypeError:
         return
-    expected = judged("interpreter", lambda: Verdict(pair.oracle.encode(data, **pair._asked)))
-    found = judged("encode", lambda: Verdict(pair.codec.qemu.encode(changed, **pair.given)))
+    expected = pair.expected_bytes(data)
+    found = pair.subject.encode(changed, pair.given)
     # Of another type than its field's may be what a codec has no need to look at; and what is
     # changed may break several rules, of which either is said.
     if expected.code == "type" or None not in (expected.refusal, found.refusal):
@@ -214,6 +216,9 @@ def _changed(value: Any, rng: random.Random) -> Any:
             name = rng.choice(msgspec.structs.fields(type(value))).name
             setattr(value, name, _changed(getattr(value, name), rng))
             return value
+        case dict() if value and rng.random() < 0.9:
+            name = rng.choice(sorted(value.keys() - {"@version"}) or ["@version"])
+            return {**value, name: _changed(value[name], rng)}
         case list() if value and rng.random() < 0.7:
             at = rng.randrange(len(value))
             value[at] = _changed(value[at], rng)
@@ -250,12 +255,13 @@ def _check_params(codec: generated.Codec, oracle: interpreter.Codec) -> None:
 
 def _check_missing(pair: Pair, data: bytes, rng: random.Random) -> None:
     """A parameter that is asked for and not given is missed; a codec may ask too early."""
-    required = [p.name for p in pair.codec.params if p.name in pair.params and p.default is None]
+    given = pair.given.params
+    required = [n for n, p in pair.oracle.parameters.items() if n in given and not p.has_default]
     if not required:
         return
     gone = rng.choice(required)
-    less = {name: value for name, value in pair.params.items() if name != gone}
-    poor = replace(pair, params=less)
+    less = {name: value for name, value in given.items() if name != gone}
+    poor = replace(pair, given=replace(pair.given, params=less))
     expected, found = poor.expected(data, True), poor.decoded(data, True)
     label = f"missing parameter: {found.code}, expected {expected.code}"
     both = f"without {gone}: found", found, "expected", expected
@@ -265,35 +271,32 @@ def _check_missing(pair: Pair, data: bytes, rng: random.Random) -> None:
 # --- one schema -----------------------------------------------------------------------------------
 
 
-def _oracles(texts: Texts) -> interpreter.Schema:
+def oracles(texts: Texts) -> interpreter.Schema:
+    """The interpreter's codecs of the main file."""
     others = {module: text for module, text in texts.files.items() if module != texts.main}
     return interpreter.load(
         texts.files[texts.main], modules=others, transforms=_TRANSFORMS, types=_TYPES
     )
 
 
-def pairs(
-    texts: Texts, program: plan.Program, codecs: Mapping[str, generated.Codec]
-) -> Iterator[tuple[generated.Codec, interpreter.Codec, bool]]:
-    """The codecs of the main file, each with its oracle and whether it takes all that is left."""
-    endless = _endless(program)
-    oracles = _oracles(texts)
+def compared(texts: Texts, program: plan.Program) -> Iterator[tuple[plan.Plan, interpreter.Codec]]:
+    """The descriptions of the main file that codecs are made of, each with its oracle."""
+    known = oracles(texts)
     for one in program.plans.values():
         if one.module != texts.main or one.kind == "subsection":
             continue
         name = one.wire if one.kind == "device" else one.name
-        if one.kind == "device" or name in oracles.names:
-            yield codecs[one.name], oracles.codec(name), one.key in endless
+        if one.kind == "device" or name in known.names:
+            yield one, known.codec(name)
 
 
-def _endless(program: plan.Program) -> set[str]:
+def endless(program: plan.Program) -> set[str]:
     """The keys of the descriptions that end with `opaque`, or with one that does."""
     found: set[str] = set()
     for key, one in program.plans.items():
         nodes = list(_nodes((one.steps, one.subsections)))
-        if any(
-            isinstance(n, plan.Rest) or (isinstance(n, plan.Call) and n.key in found) for n in nodes
-        ):
+        rests = any(isinstance(node, plan.Rest) for node in nodes)
+        if rests or any(isinstance(node, plan.Call) and node.key in found for node in nodes):
             found.add(key)
     return found
 
@@ -310,61 +313,64 @@ def _nodes(thing: Any) -> Iterator[Any]:
 
 
 def compare(texts: Texts, compiled: Compiled, rng: random.Random, effort: Effort = NORMAL) -> int:
-    """Raise Mismatch where a codec and the interpreter differ; how many inputs were tried."""
+    """Raise Mismatch where a generated codec and the interpreter differ; how many inputs were
+    tried.
+    """
     with contextlib.ExitStack() as stack:
         try:
             modules = stack.enter_context(modules_of(compiled))
         except Exception as fault:
             raise Mismatch(f"compile raised {type(fault).__name__}", str(fault)) from fault
-        found = pairs(texts, compiled.program, modules[texts.main].CODECS)
-        return sum(compare_codec(*pair, rng, effort) for pair in found)
+        codecs = modules[texts.main].CODECS
+        open_ended, tried = endless(compiled.program), 0
+        for one, oracle in compared(texts, compiled.program):
+            _check_params(codecs[one.name], oracle)
+            subject = GeneratedCodec(codecs[one.name])
+            tried += compare_codec(subject, oracle, one.key in open_ended, rng, effort)
+        return tried
 
 
 def compare_codec(
-    codec: generated.Codec,
+    subject: Subject,
     oracle: interpreter.Codec,
-    endless: bool,
+    is_endless: bool,
     rng: random.Random,
     effort: Effort = NORMAL,
 ) -> int:
-    """Raise Mismatch where one codec and its oracle differ; `endless`: it takes all that is left.
-
-    How many inputs were tried.
-    """
-    _check_params(codec, oracle)
+    """Raise Mismatch where one codec and its oracle differ; how many inputs were tried."""
     tried = 0
     for _ in range(effort.values):
         try:
             drawn = oracle.draw(rng, tries=3)
         except interpreter.GiveUp:
             continue
-        known = {p.name for p in codec.params}
-        given = {name: value for name, value in drawn.params.items() if name in known}
-        pair = Pair(codec, oracle, drawn.version, given, endless)
+        given = Given(drawn.version, subject.known(drawn.params))
+        pair = Pair(subject, oracle, given, is_endless)
         try:
             tried += _check_drawn(pair, drawn, rng, effort)
         except Mismatch as fault:
-            where = f"{codec.name} {pair.given} of {drawn.data.hex(' ')}"
+            where = f"{subject.name} ({given}) of {drawn.data.hex(' ')}"
             raise Mismatch(fault.label, f"{where}\n{fault.detail}") from fault
     return tried
 
 
 def _check_drawn(pair: Pair, drawn: interpreter.Drawn, rng: random.Random, effort: Effort) -> int:
     _check_value(pair, drawn, rng)
-    data = drawn.data
-    inputs: list[tuple[bytes, int | None]] = []
-    if not pair.endless:
-        sizes = range(len(data))
-        some = sizes if len(sizes) <= effort.cuts else sorted(rng.sample(sizes, effort.cuts))
-        inputs += [(data[:size], len(data) - size) for size in some]
+    data, sizes = drawn.data, range(0 if pair.endless else len(drawn.data))
+    some = list(sizes) if len(sizes) <= effort.cuts else sorted(rng.sample(sizes, effort.cuts))
+    inputs: list[tuple[bytes, int | None]] = [(data[:size], len(data) - size) for size in some]
     inputs += [(bad, None) for bad in interpreter.mutations(rng, data, effort.damaged)]
     for each, left in inputs:
         try:
             _check_input(pair, each, left)
         except Mismatch as fault:
             raise Mismatch(fault.label, f"input {each.hex(' ')}\n{fault.detail}") from fault
-    value = pair.codec.qemu.decode(data, **pair.given)
-    for _ in range(effort.damaged // 2):
-        _check_unfit(pair, value, rng)
+    if isinstance(pair.subject, GeneratedCodec) and pair.subject.codec.notes:
+        for each in (data, inputs[-1][0]):
+            check_resumed(pair.subject, each, pair.given, [n for n in some if n < len(each)])
+    if pair.subject.writes:
+        value = pair.subject.whole(data, pair.given).value
+        for _ in range(effort.damaged // 2):
+            _check_unfit(pair, value, rng)
     _check_missing(pair, data, rng)
     return len(inputs) + 1
