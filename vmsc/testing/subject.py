@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from vmsc.runtime.codec import Codec, Profile
@@ -84,7 +85,9 @@ class GeneratedCodec:
         self, data: bytes, given: Given, *, final: bool, pos: int = 0, framed: bool = False
     ) -> Verdict:
         read, named = self._profile(framed).decode_from, self.named(given)
-        return judged(_said("decode", framed), lambda: Verdict(*read(data, pos, final=final, **named)))
+        return judged(
+            _said("decode", framed), lambda: Verdict(*read(data, pos, final=final, **named))
+        )
 
     def whole(self, data: bytes, given: Given, *, framed: bool = False) -> Verdict:
         read, named = self._profile(framed).decode, self.named(given)
@@ -92,8 +95,8 @@ class GeneratedCodec:
 
     def scan(self, data: bytes, given: Given, *, final: bool, framed: bool = False) -> Verdict:
         scan, named = self._profile(framed).scan, self.named(given)
-        found = lambda: Verdict(None, scan(data, final=final, **named))  # noqa: E731
-        return judged(_said("scan", framed), found)
+        end = partial(scan, data, final=final, **named)
+        return judged(_said("scan", framed), lambda: Verdict(None, end()))
 
     def encode(self, value: Any, given: Given, *, framed: bool = False) -> Verdict:
         write, named = self._profile(framed).encode, self.named(given)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from vmsc.testing.schemas.arithmetic import LOWEST, Bounds
+from vmsc.testing.schemas.arithmetic import Bounds
 from vmsc.testing.schemas.choices import Choices
 from vmsc.testing.schemas.expressions import (
-    Expr,
     Known,
-    binary,
     bounded,
     condition,
     constant,
-    number,
     string,
 )
 from vmsc.testing.schemas.names import doc_lines, text
-from vmsc.testing.schemas.parameters import declare, declare_outer, sticky_param
+from vmsc.testing.schemas.parameters import sticky_param
 from vmsc.testing.schemas.scopes import BodyScope
-from vmsc.testing.schemas.types import SCALARS, Type, fitting, is_prefixed, scalar
+from vmsc.testing.schemas.types import SCALARS, Type, fitting, scalar
 
-__all__ = ["Body", "Presence", "add_field", "draw_flat", "draw_items"]
+__all__ = ["Body", "Presence", "add_field", "add_plain", "draw_field", "draw_presence", "knowns_of"]
 
 
 @dataclass
@@ -73,16 +69,16 @@ class Presence:
     always: bool = True
 
 
-def _presence(body: Body, percent: int) -> Presence:
+def draw_presence(body: Body, percent: int) -> Presence:
     scope, choices = body.scope, body.choices
     if not choices.often(percent):
         return Presence()
-    if scope.versions is not None and choices.often(35):
+    if scope.versions is not None and choices.often(35) and choices.may("version"):
         low, high = scope.versions
         since = choices.between(max(1, low), high)
         return Presence(f"since {since}", since <= low)
     names = scope.visible()
-    if not names:
+    if not names or not choices.may("when"):
         return Presence()
     found = scope.expr(condition(choices, names))
     if found == "true":
@@ -95,6 +91,8 @@ def _laws(body: Body, type_: Type) -> tuple[list[str], Bounds]:
     scope, choices = body.scope, body.choices
     low, high = type_.bounds
     laws: list[str] = []
+    if not choices.may("law"):
+        return laws, type_.bounds
     if choices.often(4):
         value = bounded(choices, scope.visible(), max(low, 0), min(high, 9))
         return [f"equals {scope.expr(value)}"], value.bounds
@@ -113,7 +111,7 @@ def _laws(body: Body, type_: Type) -> tuple[list[str], Bounds]:
     return laws, (low, high)
 
 
-def _knowns(
+def knowns_of(
     scope: BodyScope, name: str, type_: Type, bounds: Bounds, optional: bool
 ) -> list[Known]:
     """What expressions can name of a field; where it is absent, it reads as 0."""
@@ -142,7 +140,7 @@ def _named(body: Body, type_: Type, bounds: Bounds, presence: Presence) -> str:
     """A name for the field, which is defined from here on."""
     scope = body.scope
     name = scope.fresh()
-    knowns = _knowns(scope, name, type_, bounds, not presence.always)
+    knowns = knowns_of(scope, name, type_, bounds, not presence.always)
     if body.items == 0 and type_.kind == "number" and presence.text == "":
         body.first = name, SCALARS[type_.text.split()[-1]]
     scope.define(name, *knowns)
@@ -153,11 +151,11 @@ def _named(body: Body, type_: Type, bounds: Bounds, presence: Presence) -> str:
     return name
 
 
-def _field(body: Body) -> None:
+def draw_field(body: Body) -> None:
     if body.scope.kind == "loop" and body.choices.often(25):  # of which many are sticky
-        return add_field(body, scalar(body.choices), _presence(body, 80))
+        return add_field(body, scalar(body.choices), draw_presence(body, 80))
     type_ = fitting(body.scope, 0, 6, lambda found: not found.open)
-    add_field(body, type_, _presence(body, 25))
+    add_field(body, type_, draw_presence(body, 25))
 
 
 def add_field(body: Body, type_: Type, presence: Presence) -> None:
@@ -165,7 +163,7 @@ def add_field(body: Body, type_: Type, presence: Presence) -> None:
     scope, choices = body.scope, body.choices
     modifiers = [presence.text] if presence.text else []
     bounds = type_.bounds
-    if type_.kind == "number" and choices.often(4):
+    if type_.kind == "number" and choices.often(4) and choices.may("via"):
         modifiers.append(f"via {choices.one(('flipped', 'halved'))}")
         type_ = Type(type_.base, size=type_.size)
     elif type_.kind == "number":
@@ -177,10 +175,11 @@ def add_field(body: Body, type_: Type, presence: Presence) -> None:
     if choices.often(8):
         modifiers.append(f"as {string(text(choices) + choices.one(('', '[0]', '.x')))}")
     kinds = ("number", "string", "float")
-    if scope.kind == "loop" and presence.text and type_.kind in kinds and choices.often(75):
+    sticky = scope.kind == "loop" and presence.text and type_.kind in kinds
+    if sticky and choices.often(75) and choices.may("sticky"):
         modifiers.append("sticky")
         name = sticky_param(scope, type_.kind, type_.bounds)
-        scope.define(name, *_knowns(scope, name, type_, bounds, False))
+        scope.define(name, *knowns_of(scope, name, type_, bounds, False))
     else:
         name = _named(body, type_, bounds, presence)
     body.grow(type_, presence.always)
@@ -189,195 +188,9 @@ def add_field(body: Body, type_: Type, presence: Presence) -> None:
     body.add(" ".join((f"{scope.write(name)}: {type_.text}", *modifiers)))
 
 
-def _number(body: Body) -> None:
-    """A number that is always there, and may be any."""
-    type_ = scalar(body.choices)
+def add_plain(body: Body, type_: Type) -> str:
+    """A field of the type that is always there and has no laws; its name."""
     name = _named(body, type_, type_.bounds, Presence())
     body.grow(type_, True)
     body.add(f"{body.scope.write(name)}: {type_.text}")
-
-
-def _fixed(body: Body) -> None:
-    """A field that always has as many bytes: with others like it, one run of the plan."""
-    scope, choices = body.scope, body.choices
-    flat = [
-        d for d in scope.file.described.values() if d.kind == "struct" and d.size and not d.needs
-    ]
-    kind = choices.weighted(((6, "number"), (2, "numbers"), (2, "bytes"), (3 * bool(flat), "use")))
-    if kind == "number":
-        return add_field(body, scalar(choices), Presence())
-    count = choices.one((1, 2, 3, 16, 17) if kind == "numbers" else (1, 4, 6))
-    match kind:
-        case "use":
-            known = choices.one(flat)
-            type_ = Type(scope.write(known.name), "use", size=known.size, described=known)
-        case "bytes":
-            type_ = Type("bytes", kind, (count, count), dimensions=(str(count),), size=count)
-        case _:
-            each = scalar(choices)
-            type_ = Type(
-                each.base, kind, (count, count), each.bounds, (str(count),),
-                size=count * (each.size or 0),
-            )  # fmt: skip
-    name = _named(body, type_, type_.bounds, Presence())
-    body.grow(type_, True)
-    body.add(f"{scope.write(name)}: {type_.text}")
-
-
-def draw_flat(body: Body, count: int) -> None:
-    """So many fields of fixed size, and nothing else."""
-    for _ in range(count):
-        _fixed(body)
-
-
-def _padding(body: Body) -> None:
-    size = bounded(body.choices, body.scope.visible(), 0, 6)
-    text = f"unused[{body.scope.expr(size)}]"
-    presence = _presence(body, 20)
-    low, high = size.bounds
-    body.grow(Type("", size=low if low == high else None, hollow=low == 0), presence.always)
-    body.add(f"{text} {presence.text}".rstrip())
-
-
-def _measured(body: Body) -> None:
-    """A length, and so many bytes that something fills exactly."""
-    scope, choices = body.scope, body.choices
-    inner = fitting(scope, 1, 4, is_prefixed)
-    length = scalar(choices, ((4, "u8"), (3, "u16"), (1, "u32")))
-    name = _named(body, length, length.bounds, Presence())
-    body.grow(length, True)
-    body.add(f"{scope.write(name)}: {length.text}")
-    if choices.often(30):
-        _field(body)
-    text = f"within[{scope.write(name)}] {inner.text}"
-    add_field(body, Type(text, hollow=True, bare=inner.bare), _presence(body, 10))
-
-
-def _wanted(body: Body) -> None:
-    """A field that a description takes from what is around it."""
-    scope = body.scope
-    taken = {*scope.own, *scope.declared, *scope.used, *scope.needs}
-    wanted = [
-        need
-        for one in scope.file.described.values()
-        for need in one.needs
-        if need.outer and need.name not in taken
-    ]
-    if not wanted:
-        return _field(body)
-    need = scope.choices.one(wanted)
-    if need.known.kind == "number":
-        type_ = Type(need.domain, "number", SCALARS[need.domain])
-    else:
-        size = scope.choices.one((0, 4, 70))
-        type_ = Type("bytes", "bytes", (size, size), dimensions=(str(size),), size=size)
-    scope.define(need.name, *_knowns(scope, need.name, type_, type_.bounds, False))
-    body.grow(type_, True)
-    body.size = None
-    body.add(f"{scope.write(need.name)}: {type_.text}")
-
-
-# --- other items ----------------------------------------------------------------------------------
-
-
-def _ranges(choices: Choices, bits: int) -> list[tuple[int, int]]:
-    """The first and last bit of parts that cover a word, the lowest first."""
-    cuts = sorted({choices.between(1, bits - 1) for _ in range(choices.between(0, 3))})
-    return [(low, high - 1) for low, high in zip([0, *cuts], [*cuts, bits])]
-
-
-def _split(body: Body) -> None:
-    scope, choices = body.scope, body.choices
-    presence = _presence(body, 30)
-    type_ = scalar(choices, ((5, "u8"), (3, "u16"), (3, "u32"), (2, "u64")))
-    word = scope.fresh()
-    scope.define(word, Known(scope.write(word), "number", type_.bounds))
-    bits = (type_.size or 0) * 8
-    parts = []
-    for low, high in _ranges(choices, bits):
-        name = scope.fresh()
-        mask = (1 << high + 1) - (1 << low)
-        scope.define(name, Known(scope.write(name), "number", (0, mask)))
-        forms = [f"bits {low}..{high}"]
-        if low == 0:
-            forms.insert(0, f"low {high + 1}")
-        if high == bits - 1:
-            forms.insert(0, f"high {bits - low}")
-        docs = "".join(line + "\n" for line in doc_lines(choices))
-        parts.append(f"{docs}{scope.write(name)}: {choices.one(forms)}")
-    body.grow(type_, presence.always)
-    if choices.often(50):
-        parts.reverse()
-    inner = choices.one(("; ", " ")).join(parts)
-    body.add(f"{scope.write(word)}: {type_.text} split {{ {inner} }} {presence.text}".rstrip())
-
-
-def _let(body: Body) -> None:
-    scope, choices = body.scope, body.choices
-    names = scope.visible()
-    found = condition(choices, names) if choices.often(30) else number(choices, names, 3)
-    value = scope.expr(found)
-    name = scope.fresh()
-    scope.define(name, Known(scope.write(name), "number", found.bounds))
-    body.items += 1
-    body.add(f"let {scope.write(name)} = {value}")
-
-
-def _require(body: Body) -> None:
-    """A law that most values keep: otherwise hardly any could be drawn."""
-    scope, choices = body.scope, body.choices
-    left = number(choices, scope.visible(), 2)
-    low, high = left.bounds
-    if choices.often(15):
-        law: Expr | None = condition(choices, scope.visible())
-    elif choices.often(40):
-        law = binary("!=", left, constant(choices, max(low, LOWEST + 1)))
-    else:
-        law = binary("<=", left, constant(choices, high - (high - max(low, 0)) // 9))
-    if law is None or law.bounds == (0, 0):
-        return
-    why = f" {string(text(choices))}" if choices.often(50) else ""
-    body.items += 1
-    body.add(f"require {scope.expr(law)}{why}")
-
-
-def _break(body: Body, last: bool) -> None:
-    """An end of the loop; the `last` depends on the round's first number, so that it will come."""
-    scope, choices = body.scope, body.choices
-    if last and body.first is not None:
-        path = scope.own[body.first[0]][0].path
-        end = choices.one((f"{path} & 1", f"{path} == 0", f"{path} & 4 != 0", f"{path} < 3"))
-        body.add(f"break {choices.one(('when', 'unless'))} {end}")
-        return
-    names = [k for k in scope.visible() if k.path.strip("`") in scope.own]
-    found = scope.expr(condition(choices, names or scope.visible(), 1))
-    word = "when" if found == "true" else choices.one(("when", "unless"))
-    body.add(f"break {word} {found}")
-
-
-def _parameter(body: Body) -> None:
-    around = body.scope.kind in ("struct", "vmsd", "loop")
-    declared = declare_outer if around and body.choices.often(40) else declare
-    body.add(declared(body.scope))
-
-
-_ITEMS: Sequence[tuple[int, Callable[[Body], None]]] = (
-    (22, _field), (4, _fixed), (2, _padding), (3, _measured), (4, _wanted), (3, _split), (4, _let),
-    (2, _require),
-)  # fmt: skip
-
-
-def draw_items(body: Body, count: int) -> None:
-    """So many items, after the parameters that they may read."""
-    choices = body.choices
-    for _ in range(choices.weighted(((5, 0), (3, 1), (1, 2)))):
-        _parameter(body)
-    if body.scope.kind == "loop":
-        _number(body)
-    for _ in range(count):
-        body.scope.file.schema.left -= 1
-        choices.weighted(_ITEMS)(body)
-        if body.scope.kind == "loop" and choices.often(25):
-            _break(body, last=False)
-    if body.scope.kind == "loop":
-        _break(body, last=True)
+    return name

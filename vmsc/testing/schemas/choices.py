@@ -19,10 +19,20 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Choices:
-    """`below(n)` is a number from 0 to n - 1. `plain`: names that collide with nothing."""
+    """`below(n)` is a number from 0 to n - 1. `plain`: names that collide with nothing; `without`:
+    constructs (as in vmsc.testing.constructs) that are not drawn.
+    """
 
     below: Callable[[int], int]
     plain: bool = False
+    without: frozenset[str] = frozenset()
+
+    def may(self, construct: str) -> bool:
+        return construct not in self.without
+
+    def allowed(self, options: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+        """The weighted options but for constructs that are not drawn."""
+        return [(weight, each) for weight, each in options if each not in self.without]
 
     def between(self, low: int, high: int) -> int:
         return low + self.below(high - low + 1)
@@ -44,6 +54,6 @@ class Choices:
         raise AssertionError("the weights do not add up")
 
 
-def seeded(seed: str, plain: bool = False) -> Choices:
+def seeded(seed: str, plain: bool = False, without: frozenset[str] = frozenset()) -> Choices:
     """The choices that this seed stands for."""
-    return Choices(random.Random(seed).randrange, plain)
+    return Choices(random.Random(seed).randrange, plain, without)

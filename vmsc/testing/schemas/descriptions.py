@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from vmsc.testing.schemas.bodies import Body, Presence, add_field, draw_flat, draw_items
+from vmsc.testing.schemas.bodies import Body, Presence, add_field
 from vmsc.testing.schemas.choices import Choices
 from vmsc.testing.schemas.expressions import string
+from vmsc.testing.schemas.items import draw_flat, draw_items
 from vmsc.testing.schemas.names import doc_lines, pick_descriptions, written
 from vmsc.testing.schemas.parameters import description_param
 from vmsc.testing.schemas.scopes import BodyScope, Described, FileScope
@@ -59,7 +60,7 @@ def _identifier(wire: str) -> str:
 def _subsections(body: Body, wire: str, depth: int, percent: int) -> None:
     choices = body.choices
     number = 0
-    while choices.often(percent) and number < 3 and depth < _NESTED:
+    while choices.may("subsection") and choices.often(percent) and number < 3 and depth < _NESTED:
         made = _subsection(body, f"{wire}/{chr(97 + number)}", depth)
         # They come last on the wire, wherever they stand in the text.
         at = choices.below(len(body.blocks) + 1) if choices.often(25) else len(body.blocks)
@@ -132,6 +133,7 @@ def draw_description(file: FileScope, kind: str, items: int) -> list[str]:
     if versioned:
         _subsections(body, wire, 0, 35)
     rest = kind in ("device", "struct") and not generics and choices.often(4)
+    rest = rest and choices.may("opaque")
     if rest and all("subsection" not in line for line in body.lines):
         add_field(body, Type("opaque", hollow=True, open=True), Presence())
     doc = doc_lines(choices)

@@ -116,11 +116,13 @@ def _of_known(choices: Choices, known: Known, names: Sequence[Known]) -> Expr | 
                 at = choices.below(known.bounds[1].bit_length())
                 return Expr(f"bit({known.path}, {at})", _ATOM, (0, 1))
             return Expr(known.path, _ATOM, known.bounds) if known.bounds[1] <= HIGHEST else None
-        case "bytes":
+        case "bytes" if choices.may("function"):
             return _of_bytes(choices, known, names)
+        case "bytes" if known.least:
+            return _element(choices, known, names)
         case "numbers" if known.least and choices.often(75):
             return _element(choices, known, names)
-        case "numbers" | "list":
+        case "numbers" | "list" if choices.may("function"):
             return Expr(f"length({known.path})", _ATOM, known.bounds)
         case _:
             return None
@@ -310,7 +312,8 @@ def _words(choices: Choices, known: Known) -> Expr:
 
 def _likely(choices: Choices, known: Known) -> Expr | None:
     """A comparison of one name that is neither nearly always true nor nearly always false."""
-    if known.kind == "words" or (known.kind == "bytes" and choices.often(15)):
+    texts = known.kind == "words" or (known.kind in ("bytes", "string") and choices.often(15))
+    if texts and choices.may("text"):
         return _words(choices, known)
     of = _of_known(choices, known, ())
     if of is None:

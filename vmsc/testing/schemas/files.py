@@ -46,11 +46,11 @@ def _file(file: FileScope, devices: int, others: int) -> list[str]:
     for _ in range(choices.weighted(((4, 0), (2, 1), (1, 3)))):
         if line := _const(file):
             blocks.append([*doc_lines(choices), line])
-    for _ in range(choices.weighted(((4, 0), (3, 1), (1, 2)))):
+    for _ in range(choices.weighted(((4, 0), (3, 1), (1, 2))) * choices.may("param")):
         blocks.append([*doc_lines(choices), file_param(file)])
-    for _ in range(others):
-        kind = choices.weighted(((6, "struct"), (5, "vmsd"), (3, "loop")))
-        blocks.append(draw_description(file, kind, choices.between(0, 5)))
+    kinds = choices.allowed(((6, "struct"), (5, "vmsd"), (3, "loop")))
+    for _ in range(others if kinds else 0):
+        blocks.append(draw_description(file, choices.weighted(kinds), choices.between(0, 5)))
     for _ in range(devices):
         items = min(choices.between(1, 12), max(2, file.schema.left))
         blocks.append(draw_description(file, "device", items))
@@ -75,7 +75,8 @@ def draw_schema(choices: Choices) -> Texts:
     for module in _MODULES[: choices.weighted(((7, 0), (2, 1), (1, 2)))]:
         file, uses = _using(schema, known if choices.often(50) else {})
         lines = _head(file, uses) + _file(file, 0, choices.between(1, 2))
-        files[module], known[module] = "\n".join(lines) + "\n", file
+        if file.own():
+            files[module], known[module] = "\n".join(lines) + "\n", file
     file, uses = _using(schema, known)
     lines = _head(file, uses) + _file(file, choices.between(1, 2), choices.between(0, 4))
     files["main"] = "\n".join(lines) + "\n"
@@ -102,6 +103,8 @@ def _using(
     return file, tuple(known)
 
 
-def seeded_schema(seed: str, plain: bool = False) -> Texts:
-    """The schema that a seed stands for; `plain`: with names that collide with nothing."""
-    return draw_schema(seeded(seed, plain))
+def seeded_schema(seed: str, plain: bool = False, without: frozenset[str] = frozenset()) -> Texts:
+    """The schema that a seed stands for. `plain`: with names that collide with nothing; `without`:
+    of the part of the language that lacks these constructs.
+    """
+    return draw_schema(seeded(seed, plain, without))

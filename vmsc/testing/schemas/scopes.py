@@ -144,7 +144,7 @@ class BodyScope:
     def visible(self) -> list[Known]:
         """All that an expression may name here, what was defined last at the end."""
         names = [known for found in reversed(self._visible().values()) for known in found]
-        if self.versions is not None:
+        if self.versions is not None and self.choices.may("version"):
             names.insert(0, Known("version", "number", self.versions))
         return names
 

@@ -57,7 +57,7 @@ class Type:
 def scalar(choices: Choices, names: Sequence[tuple[int, str]] = _SCALAR_WEIGHTS) -> Type:
     """A number."""
     name = choices.weighted(names)
-    order = choices.one(("little ", "host ")) if choices.often(15) else ""
+    order = choices.one(("little ", "host ")) if choices.often(15) and choices.may("little") else ""
     return Type(order + name, "number", SCALARS[name], size=_SIZES[name[-1]])
 
 
@@ -157,7 +157,8 @@ def _within(scope: BodyScope, layer: int, cap: int) -> Type:
     scope.restore(saved)
     size = _size(scope, 8)
     length = scope.expr(size)
-    filling = "opaque" if scope.choices.often(70) else f"unused[{length}]"
+    rest = scope.choices.often(70) and scope.choices.may("opaque")
+    filling = "opaque" if rest else f"unused[{length}]"
     return replace(_sized(f"within[{length}] {filling}", size), bare=filling == "opaque")
 
 
@@ -165,7 +166,7 @@ def _labels(scope: BodyScope) -> tuple[str, list[str], bool]:
     """What a choice is made by, the labels of its arms, and whether they are all there are."""
     choices = scope.choices
     texts = [k for k in scope.visible() if k.kind in ("words", "bytes", "string")]
-    if texts and choices.often(35):
+    if texts and choices.often(35) and choices.may("text"):
         known = choices.one(texts)
         scope.note(known.path)
         options = known.words or ("tcp", "", "a", "x y")
@@ -235,7 +236,7 @@ def _use(scope: BodyScope, described: Described) -> Type:
     """A description, at its own version or at one that is named."""
     text = use(scope, described)
     size = described.size
-    if described.kind == "vmsd" and scope.choices.often(25):
+    if described.kind == "vmsd" and scope.choices.often(25) and scope.choices.may("version"):
         text += f" version {scope.choices.between(described.minimum, described.version)}"
     return Type(
         text, "use", size=size, hollow=described.hollow, open=described.open, described=described
@@ -285,19 +286,20 @@ def draw_type(scope: BodyScope, layer: int = 0, cap: int = 6) -> Type:
     sums = [one for one in records if one.sums and not one.hollow]
     deep = layer < _LAYERS - 1 and (layer < 2 or choices.often(30))
     kinds = (
-        (20, "scalar"), (7 if usable else 0, "use"), (5, "bytes"), (3, "string"), (2, "bitmap"),
-        (1, "float"), (2, "opaque"), (2, "padding"), (2, "plugin"),
+        (20, "number"), (7 * bool(usable), "use"), (5, "bytes"), (3, "string"), (2, "bitmap"),
+        (1, "float"), (2, "blob"), (2, "padding"), (2, "wire type"),
         *(
             (8, "array"), (4, "list"), (2, "tree"), (4, "nullable"), (3, "within"), (5, "choice"),
-            (5 if starts else 0, "until"), (3 if sums else 0, "until_sum"),
+            (5 * bool(starts), "until"), (3 * bool(sums), "until sum"),
         ) * deep,
     )  # fmt: skip
-    match choices.weighted(kinds):
-        case "scalar":
+    match choices.weighted(choices.allowed(kinds)):
+        case "number":
             return scalar(choices)
         case "float":
-            return Type(choices.one(("f64", "little f64")), "float", size=8)
-        case "plugin":
+            orders = ("", "little ") if choices.may("little") else ("",)
+            return Type(f"{choices.one(orders)}f64", "float", size=8)
+        case "wire type":
             return Type("test24")
         case "use":
             return _use(scope, choices.one(usable))
@@ -307,13 +309,13 @@ def draw_type(scope: BodyScope, layer: int = 0, cap: int = 6) -> Type:
             return _string(scope)
         case "bitmap":
             return _bitmap(scope)
-        case "opaque":
+        case "blob":
             return _of_length(scope, "opaque")
         case "padding":
             return _of_length(scope, "unused")
         case "until":
             return _until(scope, choices.one(starts))
-        case "until_sum":
+        case "until sum":
             return _until_sum(scope, choices.one(sums))
         case "list":
             return _list(scope, layer, cap)
