@@ -59,6 +59,7 @@ _FORMS: Mapping[type, str] = {
     plan.Maybe: "nullable",
     plan.Rest: "opaque",
     plan.Keep: "sticky",
+    plan.Split: "split",
     plan.Text: "string",
     plan.Group: "struct",
     plan.Subsection: "subsection",
@@ -109,8 +110,8 @@ def _named(part: Any, program: plan.Program) -> Iterator[str]:
             yield "float"
         case plan.Num(order="little", size=size) if size > 1:
             yield "little"
-        case plan.RunField(parts=parts, via=via):
-            yield from ["split"] * bool(parts) + ["via"] * bool(via)
+        case plan.RunField(via=via) if via:
+            yield "via"
         case ir.Operation(op=op) if op in _FUNCTIONS:
             yield "function"
         case _:

@@ -54,7 +54,9 @@ class Coverage:
 
 def expected() -> Coverage:
     """All that can be drawn."""
-    forms = [form.__name__ for form in (*get_args(plan.Node), *get_args(plan.Step))]
+    forms = [
+        form.__name__ for form in (*get_args(plan.Node), *get_args(plan.Form), *get_args(plan.Step))
+    ]
     exprs = [form.__name__ for form in get_args(ir.Expr)]
     operations = [f"op {op}" for op in (*_OPERATORS, *FUNCTIONS)]
     extra = ["Row", "Group", "Split", "Subsection", "via"]

@@ -185,12 +185,12 @@ def add_field(body: Body, type_: Type, presence: Presence) -> None:
     body.grow(type_, presence.always)
     if len(modifiers) > 1 and choices.often(40):
         modifiers.reverse()
-    body.add(" ".join((f"{scope.write(name)}: {type_.text}", *modifiers)))
+    body.add(" ".join((f"{scope.label(name)}: {type_.text}", *modifiers)))
 
 
 def add_plain(body: Body, type_: Type) -> str:
     """A field of the type that is always there and has no laws; its name."""
     name = _named(body, type_, type_.bounds, Presence())
     body.grow(type_, True)
-    body.add(f"{body.scope.write(name)}: {type_.text}")
+    body.add(f"{body.scope.label(name)}: {type_.text}")
     return name

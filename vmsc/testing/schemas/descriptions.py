@@ -6,7 +6,7 @@ from vmsc.testing.schemas.bodies import Body, Presence, add_field
 from vmsc.testing.schemas.choices import Choices
 from vmsc.testing.schemas.expressions import string
 from vmsc.testing.schemas.items import draw_flat, draw_items
-from vmsc.testing.schemas.names import doc_lines, pick_descriptions, written
+from vmsc.testing.schemas.names import doc_lines, label, pick_descriptions
 from vmsc.testing.schemas.parameters import description_param
 from vmsc.testing.schemas.scopes import BodyScope, Described, FileScope
 from vmsc.testing.schemas.types import Type
@@ -77,7 +77,7 @@ def _subsection(body: Body, wire: str, depth: int) -> list[str]:
     taken = {*scope.own, *scope.declared, *scope.used, *scope.needs}
     if name in taken or choices.often(40):
         name = scope.fresh()
-        head += f" as {scope.write(name)}"
+        head += f" as {scope.label(name)}"
     scope.define(name)
     versions, minimum, version = _versions(choices)
     inner = BodyScope(scope.file, "subsection", (minimum, version), scope)
@@ -97,7 +97,7 @@ def _generic(body: Body) -> tuple[str, ...]:
     if scope.kind == "device" or not body.choices.often(15):
         return ()
     name = description_param(scope)
-    body.add(f"param {scope.write(name)}: description")
+    body.add(f"param {scope.label(name)}: description")
     add_field(body, Type(scope.write(name), hollow=True), Presence())
     return (name,)
 
@@ -106,7 +106,7 @@ def _head(file: FileScope, kind: str) -> tuple[str, str, str, int, int]:
     """The description's first words, its name, its wire name and its versions."""
     choices = file.schema.choices
     name = pick_descriptions(choices, file.taken())
-    shown = written(name, choices)
+    shown = label(name, choices)
     if kind in ("struct", "loop"):
         return f"{kind} {shown}", name, "", 1, 1
     wire = _wire(file, choices)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vmsc.testing.schemas.choices import Choices, seeded
 from vmsc.testing.schemas.descriptions import draw_description
 from vmsc.testing.schemas.expressions import Known, bounded, number
-from vmsc.testing.schemas.names import doc_lines, fresh, written
+from vmsc.testing.schemas.names import doc_lines, fresh, label, written
 from vmsc.testing.schemas.parameters import file_param
 from vmsc.testing.schemas.scopes import FileScope, SchemaScope
 
@@ -37,7 +37,7 @@ def _const(file: FileScope) -> str:
     if found.bounds[0] != found.bounds[1]:
         return ""
     file.consts[name] = Known(path, "number", found.bounds, fixed=True)
-    return f"const {path} = {found.text}"
+    return f"const {label(name, choices)} = {found.text}"
 
 
 def _file(file: FileScope, devices: int, others: int) -> list[str]:

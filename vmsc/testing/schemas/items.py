@@ -105,7 +105,7 @@ def _wanted(body: Body) -> None:
     scope.define(need.name, *knowns_of(scope, need.name, type_, type_.bounds, False))
     body.grow(type_, True)
     body.size = None
-    body.add(f"{scope.write(need.name)}: {type_.text}")
+    body.add(f"{scope.label(need.name)}: {type_.text}")
 
 
 # --- other items ----------------------------------------------------------------------------------
@@ -135,12 +135,12 @@ def _split(body: Body) -> None:
         if high == bits - 1:
             forms.insert(0, f"high {bits - low}")
         docs = "".join(line + "\n" for line in doc_lines(choices))
-        parts.append(f"{docs}{scope.write(name)}: {choices.one(forms)}")
+        parts.append(f"{docs}{scope.label(name)}: {choices.one(forms)}")
     body.grow(type_, presence.always)
     if choices.often(50):
         parts.reverse()
     inner = choices.one(("; ", " ")).join(parts)
-    body.add(f"{scope.write(word)}: {type_.text} split {{ {inner} }} {presence.text}".rstrip())
+    body.add(f"{scope.label(word)}: {type_.text} split {{ {inner} }} {presence.text}".rstrip())
 
 
 def _let(body: Body) -> None:
@@ -151,7 +151,7 @@ def _let(body: Body) -> None:
     name = scope.fresh()
     scope.define(name, Known(scope.write(name), "number", found.bounds))
     body.items += 1
-    body.add(f"let {scope.write(name)} = {value}")
+    body.add(f"let {scope.label(name)} = {value}")
 
 
 def _require(body: Body) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable
 
 from vmsc.testing.schemas.choices import Choices
 
-__all__ = ["LANGUAGE_WORDS", "doc_lines", "fresh", "pick_descriptions", "text", "written"]
+__all__ = ["LANGUAGE_WORDS", "doc_lines", "fresh", "label", "pick_descriptions", "text", "written"]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -58,6 +58,11 @@ def written(name: str, choices: Choices) -> str:
     """The name as it stands in a schema: between back-quotes where it has to be, or may be."""
     quoted = name in LANGUAGE_WORDS or choices.often(3)
     return f"`{name}`" if quoted else name
+
+
+def label(name: str, choices: Choices) -> str:
+    """The name where a colon follows it, or nothing but a name can stand: any word will do."""
+    return name if choices.often(60) else written(name, choices)
 
 
 def fresh(choices: Choices, taken: Container[str]) -> str:

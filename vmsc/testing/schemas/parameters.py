@@ -9,7 +9,7 @@ from dataclasses import replace
 from vmsc.testing.schemas.arithmetic import Bounds
 from vmsc.testing.schemas.choices import Choices
 from vmsc.testing.schemas.expressions import Known, constant
-from vmsc.testing.schemas.names import fresh, written
+from vmsc.testing.schemas.names import fresh, label, written
 from vmsc.testing.schemas.scopes import BodyScope, FileScope, Need, SchemaScope
 
 __all__ = ["declare", "declare_outer", "description_param", "file_param", "sticky_param"]
@@ -87,7 +87,7 @@ def declare(scope: BodyScope) -> str:
         domain, known = _domain(scope.choices, written(name, scope.choices))
         need = scope.file.schema.params[name] = Need(name, domain, known)
     scope.declared[need.name] = replace(need, outer=False)
-    return f"param {scope.write(need.name)}: {need.domain}"
+    return f"param {scope.label(need.name)}: {need.domain}"
 
 
 def declare_outer(scope: BodyScope) -> str:
@@ -99,7 +99,7 @@ def declare_outer(scope: BodyScope) -> str:
         need = _outer(scope.choices, name, written(name, scope.choices))
         scope.file.schema.params[name] = need
     scope.declared[need.name] = need
-    return f"outer {scope.write(need.name)}: {need.domain}"
+    return f"outer {scope.label(need.name)}: {need.domain}"
 
 
 def _outer(choices: Choices, name: str, path: str) -> Need:
@@ -115,7 +115,7 @@ def file_param(file: FileScope) -> str:
     name = _new_name(file.schema, file.taken())
     domain, known = _domain(choices, written(name, choices))
     file.params[name] = file.schema.params[name] = Need(name, domain, known)
-    return f"param {written(name, choices)}: {domain}"
+    return f"param {label(name, choices)}: {domain}"
 
 
 def description_param(scope: BodyScope) -> str:

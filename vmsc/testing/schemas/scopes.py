@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from vmsc.testing.schemas.arithmetic import Bounds
 from vmsc.testing.schemas.choices import Choices
 from vmsc.testing.schemas.expressions import Expr, Known
-from vmsc.testing.schemas.names import fresh, written
+from vmsc.testing.schemas.names import fresh, label, written
 
 __all__ = ["BodyScope", "Described", "FileScope", "Need", "SchemaScope"]
 
@@ -127,6 +127,9 @@ class BodyScope:
 
     def write(self, name: str) -> str:
         return written(name, self.choices)
+
+    def label(self, name: str) -> str:
+        return label(name, self.choices)
 
     def define(self, name: str, *known: Known) -> None:
         """From here on the name means this; nothing: it is of no use to expressions."""

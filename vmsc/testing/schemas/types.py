@@ -176,11 +176,19 @@ def _labels(scope: BodyScope) -> tuple[str, list[str], bool]:
     expr = _selector(scope)
     low, high = expr.bounds
     most = min(high, low + choices.between(0, 4))
-    return (
-        scope.expr(expr),
-        [constant(choices, n).text for n in range(low, most + 1)],
-        most == high,
-    )
+    labels = [_number_label(scope, n) for n in range(low, most + 1)]
+    return scope.expr(expr), labels, most == high
+
+
+def _number_label(scope: BodyScope, value: int) -> str:
+    """An arm's label: a number, or a constant of that value."""
+    names = [k for k in scope.visible() if k.fixed and k.bounds == (value, value)]
+    if names and scope.choices.often(60):
+        path = scope.choices.one(names).path
+        scope.note(path)
+        # A word of the language is a name before a colon; only these three begin something else.
+        return path.strip("`") if path not in ("`else`", "`true`", "`false`") else path
+    return constant(scope.choices, value).text
 
 
 def _choice(scope: BodyScope, layer: int, cap: int) -> Type:
@@ -220,14 +228,14 @@ def _until(scope: BodyScope, element: Described) -> Type:
     stops = [n for n in (0, 1, -1, high, low) if low <= n <= high]
     stop = constant(scope.choices, scope.choices.one(stops))
     # Its bracket is a part of the base: the dimensions of an array stand after it.
-    text = f"{use(scope, element)}[until {scope.write(name)} == {stop.text}]"
+    text = f"{use(scope, element)}[until {scope.label(name)} == {stop.text}]"
     return Type(text, "list", (0, (1 << 32) - 1))
 
 
 def _until_sum(scope: BodyScope, element: Described) -> Type:
     """Elements until a number of theirs adds up."""
     total = bounded(scope.choices, scope.visible(), 0, 40)
-    member = scope.write(scope.choices.one(element.sums))
+    member = scope.label(scope.choices.one(element.sums))
     text = f"{use(scope, element)}[until sum({member}) == {scope.expr(total)}]"
     return Type(text, "list", (0, (1 << 32) - 1), hollow=total.bounds[0] <= 0)
 

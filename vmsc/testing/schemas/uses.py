@@ -95,5 +95,5 @@ def use(scope: BodyScope, described: Described) -> str:
         bound.append((name, scope.write(choices.one(_candidates(scope)).name)))
     if choices.often(30):
         bound.reverse()
-    text = ", ".join(f"{scope.write(name)} = {value}" for name, value in bound)
+    text = ", ".join(f"{scope.label(name)} = {value}" for name, value in bound)
     return scope.write(described.name) + (f"({text})" if bound or choices.often(3) else "")
