@@ -77,6 +77,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "msgspec": (
         "runtime", "runtime.framed", "json_input", "stream", "params", "compiler", "inspect",
         "guard", "guard.colo", "cli", "testing.comparison",
+        "testing.python_runner",
     ),
     "platformdirs": ("compiler.cache_folder",),
     "pluggy": ("hooks.specs", "hooks.host"),

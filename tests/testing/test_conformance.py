@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from python_runner import python_runner
 
 from vmsc import plan
 from vmsc.hooks.records import Artifact, Backend, BackendError, BackendInput
@@ -24,6 +23,7 @@ from vmsc.testing.conformance import (
     conformance,
 )
 from vmsc.testing.constructs import CONSTRUCTS, constructs_of
+from vmsc.testing.python_runner import python_runner
 from vmsc.testing.subject import Given
 
 PYTHON = host().backends["python"]
