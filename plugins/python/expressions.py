@@ -162,14 +162,14 @@ def _once(text: str) -> tuple[str, str]:
 
 
 def _on_wire(expr: ir.Expr) -> bool:
-    return isinstance(expr, ir.Member) or (isinstance(expr, ir.Ref) and expr.kind != "param")
+    return isinstance(expr, ir.Member | ir.Ref) and not ir.is_word(expr)
 
 
 def _absent(expr: ir.Ref | ir.Member) -> str:
-    match expr.type:
-        case ir.Bytes() | ir.String():
+    match ir.absent_value(expr.type):
+        case b"":
             return 'b""'
-        case ir.Array():
+        case ():
             return "()"
         case _:
             return "0"

@@ -17,7 +17,7 @@ from vmsc.schema import ir
 
 __all__ = [
     "Customs", "after_break", "calls", "checked_by_scan", "customs", "fixed_size", "flat_run",
-    "has_followed_call", "is_param", "needed_by_scan", "node_parts", "peeked_within", "reads",
+    "has_followed_call", "needed_by_scan", "node_parts", "peeked_within", "reads",
     "reads_version", "resumable", "run_names", "step_names", "takes_version", "versioned",
 ]  # fmt: skip
 
@@ -108,11 +108,6 @@ def fixed_size(node: plan.Node, plans: Mapping[str, plan.Plan]) -> int | None:
             return plans[key].constant if plans[key].kind == "struct" else None
         case _:
             return None
-
-
-def is_param(expr: ir.Expr) -> bool:
-    """Whether the expression is a parameter and no more: a string in it is a word, not bytes."""
-    return isinstance(expr, ir.Ref) and expr.kind == "param"
 
 
 # --- steps ----------------------------------------------------------------------------------------

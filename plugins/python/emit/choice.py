@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from vmsc import plan
-from vmsc.plan.analysis import is_param
 from vmsc.schema import ir
 
 from ..code import Code
@@ -29,7 +28,7 @@ def choose(
     code = function.code
     on = code.temporary("n")
     code(f"{on} = {function.expr(switch.on)}")
-    wire = ir.expr_bounds(switch.on) is None and not is_param(switch.on)
+    wire = not ir.is_word(switch.on)
     labels = [
         repr(label.encode() if wire and isinstance(label, str) else label)
         for label, _ in switch.arms

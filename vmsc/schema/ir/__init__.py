@@ -6,10 +6,12 @@ Hands on `nodes` and `bounds`.
 from __future__ import annotations
 
 from vmsc.schema.ir.bounds import (
+    absent_value,
     expr_bounds,
     field_bounds,
     is_hollow,
     is_optional,
+    is_word,
     may_be_empty,
     names_in,
     scalar_bounds,
@@ -99,10 +101,12 @@ __all__ = [
     "Use",
     "Version",
     "Within",
+    "absent_value",
     "expr_bounds",
     "field_bounds",
     "is_hollow",
     "is_optional",
+    "is_word",
     "may_be_empty",
     "names_in",
     "scalar_bounds",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import assert_never
 
 from vmsc.schema.ir.nodes import (
     Array,
@@ -14,6 +15,7 @@ from vmsc.schema.ir.nodes import (
     Expr,
     External,
     Field,
+    Invalid,
     ListOf,
     Member,
     Nullable,
@@ -24,6 +26,7 @@ from vmsc.schema.ir.nodes import (
     Ref,
     Scalar,
     Split,
+    String,
     Text,
     Tree,
     Type,
@@ -35,10 +38,12 @@ from vmsc.schema.ir.nodes import (
 )
 
 __all__ = [
+    "absent_value",
     "expr_bounds",
     "field_bounds",
     "is_hollow",
     "is_optional",
+    "is_word",
     "may_be_empty",
     "names_in",
     "scalar_bounds",
@@ -65,6 +70,32 @@ def expr_bounds(expr: Expr) -> tuple[int, int] | None:
             return None if low is None or high is None else (low, high)
         case Version(low=low, high=high) | At(low=low, high=high) | Operation(low=low, high=high):
             return low, high
+
+
+def is_word(expr: Expr) -> bool:
+    """Whether the expression is one of some words: text, where a string on the wire is bytes."""
+    match expr:
+        case Text():
+            return True
+        case Ref(kind="param", low=None, type=None):
+            return True
+        case _:
+            return False
+
+
+def absent_value(type_: Type | None) -> int | bytes | tuple[()] | None:
+    """What a field reads as where it is absent; None: a description has no such value."""
+    match type_:
+        case None | Scalar() | External():  # a plugin's type may be a number
+            return 0
+        case Bytes() | Padding() | Opaque() | String():
+            return b""
+        case Array() | Bitmap() | ListOf() | Until() | UntilSum() | Tree() | Nullable():
+            return ()
+        case Use() | Choice() | Within() | Invalid():
+            return None
+        case _:
+            assert_never(type_)
 
 
 def names_in(expr: Expr) -> frozenset[tuple[str, str]]:

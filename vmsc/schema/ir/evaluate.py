@@ -50,18 +50,6 @@ class Known:
     member: Callable[[object, str], Any] = member_of
 
 
-def _empty(type_: ir.Type | None) -> Any:
-    match type_:
-        case ir.Bytes() | ir.String():
-            return b""
-        case ir.Array():
-            return ()
-        case ir.Use():
-            return None
-        case _:
-            return 0
-
-
 def value_of(expr: ir.Expr, known: Known) -> Any:
     """The expression's value. Raises ParamError for a parameter without one, else as `evaluate`."""
     match expr:
@@ -80,10 +68,10 @@ def value_of(expr: ir.Expr, known: Known) -> Any:
             return known.lets[name]
         case ir.Ref(name=name, type=type_):
             value = known.fields.get(name)
-            return _empty(type_) if value is None else value
+            return ir.absent_value(type_) if value is None else value
         case ir.Member(of=of, name=name, type=type_):
             value = known.member(value_of(of, known), name)
-            return _empty(type_) if value is None else value
+            return ir.absent_value(type_) if value is None else value
         case ir.At(of=of, index=index):
             elements = value_of(of, known)
             return elements[value_of(index, known)] if elements else 0
