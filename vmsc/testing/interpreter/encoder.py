@@ -253,6 +253,12 @@ def _number(value: Value, scalar: Scalar, little: bool, out: bytearray) -> None:
     out += value.to_bytes(scalar.size, "little" if little else "big", signed=scalar.signed)
 
 
+def _text(value: bytes, prefix: int, limit: int) -> bytes:
+    if len(value) > limit:
+        raise EncodeError(f"{len(value)} bytes, at most {limit}", code="limit")
+    return len(value).to_bytes(prefix, "big") + value
+
+
 def _write(
     type_: Type, value: Value, scope: Scope, out: bytearray, field: Field | None = None
 ) -> Value:
@@ -265,9 +271,7 @@ def _write(
                 raise _ill(value, "a double")
             _number(value.bits, _BITS, little, out)
         case String(prefix=prefix, limit=limit):
-            if len(_bytes_of(value)) > limit:
-                raise EncodeError(f"{len(value)} bytes, at most {limit}", code="limit")
-            out += len(value).to_bytes(prefix, "big") + value
+            out += _text(_bytes_of(value), prefix, limit)
         case Octets(size=size):
             if len(_bytes_of(value)) != size:
                 raise EncodeError(f"{len(value)} bytes, not {size}", code="length")
