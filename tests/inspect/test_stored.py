@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from commands import run_vmsc
 from frames import item
-from stored_frames import AGAIN, MORE, PAGE, SAID, STREAM, ram, stored
+from stored_frames import AGAIN, FRAMES, MORE, PAGE, SAID, STREAM, ram, stored
 from streams_at_hand import library, unframe
 
 from vmsc.inspect.framed_reader import frame_entries
@@ -41,7 +41,8 @@ def test_a_stored_checkpoint_comes_back_from_json_with_the_block_it_began_in(fil
     assert written_back(file) == STREAM
     part = json.loads(run_vmsc("decode", file).out)["parts"][1]
     assert part["params"] == {"page_size": 1024, "block": b"pc.ram".hex()}
-    file.write_bytes(stored([ram(MORE[-8:], 1), ram(MORE, 2), ram(AGAIN, 2), ram(AGAIN)]))
+    rounds = [ram(MORE[-8:], 1), ram(MORE, 2), ram(AGAIN, 2), ram(AGAIN)]
+    file.write_bytes(stored([FRAMES[0], *rounds, FRAMES[2]]))
     assert written_back(file).count(AGAIN) == 2
 
 
