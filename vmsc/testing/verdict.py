@@ -101,9 +101,11 @@ def _at_one_place(codec: Verdict, oracle: Verdict) -> bool:
 
 
 def _both_of_a_header(codec: Verdict, oracle: Verdict) -> bool:
-    """An unknown subsection whose version is over 255, too: a codec says the latter first."""
-    both = codec.code, oracle.code
-    return both == ("non-canonical", "unknown-subsection") and codec.offset > oracle.offset
+    """A subsection that is unknown, late or there twice, and whose version is over 255, too: a
+    codec finds the latter first.
+    """
+    codes = oracle.code in ("unknown-subsection", "non-canonical")
+    return codes and codec.code == "non-canonical" and codec.offset > oracle.offset
 
 
 def agree(what: str, codec: Verdict, oracle: Verdict, left: int | None = None) -> None:
