@@ -3,10 +3,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STATE  := tests/data/pc.state.xz
 JOBS   ?= 2
+SECONDS ?= 60
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run demo check test soak bench coverage goldens lint types qemu clean
+.PHONY: help run demo check test soak fuzz bench coverage goldens lint types qemu clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -48,7 +49,7 @@ types: $(VENV)/.dev ## mypy --strict, plugins and tests included, as on each pla
 	cp pyproject.toml build/types/
 	cd build/types && for platform in linux darwin win32; do \
 	  ../../$(BIN)/mypy --platform $$platform --cache-dir ../mypy/$$platform -p vmsc || exit 1; done
-	MYPYPATH=build/types:tests/support $(BIN)/mypy --config-file pyproject.toml tests bench
+	MYPYPATH=build/types:tests/support:fuzz:fuzz/entrances $(BIN)/mypy --config-file pyproject.toml tests bench fuzz
 
 # The two QEMUs, the TPM that runs beside one, and what makes hosts of a test's own.
 qemu: ## install what the live tests need (apt-get)
@@ -72,6 +73,13 @@ test: lint types qemu ## everything that must hold; installs what it needs
 # PART: a folder of tests/; without one, all of them in turn.
 soak: $(VENV)/.dev qemu ## the long tests; PART=codecs: those of tests/codecs
 	$(BIN)/pytest -m soak -n $(JOBS) --dist loadgroup --durations=10 tests/$(PART)
+
+# ATHERIS=--atheris: with libFuzzer, which follows the code's branches.
+fuzz: $(VENV)/.dev ## damaged inputs for each entrance of fuzz/; SECONDS=60 for each
+	@[ -z "$(ATHERIS)" ] || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	@broken=; for path in fuzz/entrances/*.py; do name=$$(basename $$path .py); \
+	  $(BIN)/python fuzz/run.py $$name --seconds $(SECONDS) $(ATHERIS) || broken="$$broken $$name"; \
+	done; [ -z "$$broken" ] || { echo "broken:$$broken"; exit 1; }
 
 # A gate that is missed is reported, and the rest goes on.
 bench: $(VENV)/.dev ## side-by-side measurements
