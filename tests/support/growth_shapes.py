@@ -4,10 +4,11 @@ takes the time, and for tests, which count.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["SHAPES", "Shape", "thirteen"]
+__all__ = ["SHAPES", "STREAMS", "Shape", "thirteen"]
 
 Values = Sequence[tuple[str, bytes]]  # the name of a codec, and bytes that it decodes whole
 
@@ -219,3 +220,42 @@ SHAPES: dict[str, Shape] = {
         "tree u16 => E", lambda n: n.to_bytes(4, "big") + b"\1\0\0\1x" * n + b"\0"
     ),
 }
+
+
+# --- sections of a stream -------------------------------------------------------------------------
+
+UNIT = 'device "unit" { a: u32; n: u8; data: bytes[n] }'
+_SIZED = 'device "unit" { param size: u8; a: u32; n: u8; data: bytes[size] }'
+_BODY = b"\0\0\0\7\3abc"
+
+
+def _section(number: int, name: str) -> bytes:
+    at = number.to_bytes(4, "big")
+    head = b"\4" + at + bytes([len(name)]) + name.encode() + at + b"\0\0\0\1"
+    return head + _BODY + b"\x7e" + at
+
+
+def _stream(name: Callable[[int], str]) -> Callable[[int], bytes]:
+    def data(size: int) -> bytes:
+        return b"QEVM\0\0\0\3" + b"".join(_section(i, name(i)) for i in range(size)) + b"\0"
+
+    return data
+
+
+def _described(size: int) -> bytes:
+    """As `_stream`, with QEMU's own description behind its end."""
+    fields = [{"name": name, "type": type_, "size": length} for name, type_, length in
+              (("a", "uint32", 4), ("n", "uint8", 1), ("data", "buffer", 3))]  # fmt: skip
+    devices = [{"name": "unit", "instance_id": i, "vmsd_name": "unit", "version": 1,
+                "fields": fields} for i in range(size)]  # fmt: skip
+    text = json.dumps({"page_size": 4096, "devices": devices}).encode()
+    return _stream(lambda _: "unit")(size) + b"\6" + len(text).to_bytes(4, "big") + text
+
+
+STREAMS: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    "sections of one name": (UNIT, _stream(lambda _: "unit")),
+    "sections of a name each": (UNIT, _stream(lambda i: f"0000:00:{i:x}/unit")),
+    "sections that are described": (UNIT, _described),
+    "sections with a parameter": (_SIZED, _described),
+}
+"""A schema, and the bytes of a stream of as many sections, by what they are."""
