@@ -234,8 +234,13 @@ def _arriving(given: Input, deep: bool, room: int) -> Iterator[Entry]:
 
 
 def all_taken(found: Iterator[_T], given: Input, answers: StreamParameters) -> Iterator[_T]:
-    """What was found; at its end, a --param that nothing had a use for is refused."""
-    yield from found
+    """What was found; at its end, a --param that nothing had a use for is refused. What was solved
+    on the way is kept for the next run, whatever the end.
+    """
+    try:
+        yield from found
+    finally:
+        answers.keep()
     if untaken := answers.untaken():
         what = f"no section of {name_of(given.file)} has such a parameter"
         stop(f"error: --param {untaken[0]}: {what}")

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vmsc.compiler.library import Library
 from vmsc.inspect.solved_cache import recalled, remember
@@ -26,6 +27,9 @@ from vmsc.stream.events import RAM
 from vmsc.stream.targets import target_of
 from vmsc.stream.vmdesc import Vmdesc, VmdescError, read_device, read_vmdesc
 from vmsc.stream.vmdesc_search import find_vmdesc, recorded
+
+if TYPE_CHECKING:
+    from vmsc.schema import ir
 
 __all__ = ["StreamParameters", "open_parameters"]
 
@@ -45,6 +49,7 @@ class StreamParameters:
     unreadable: str = ""  # what is wrong with the description
     solved: dict[tuple[str, int, int], Settings] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    fresh: bool = False  # more was solved than was kept
 
     def take_in(self, text: bytes | None) -> None:
         """The description is here now, or will not come any more."""
@@ -102,11 +107,37 @@ class StreamParameters:
             known = self._remembered
             key = f"{instance} {occurrence} {name}"
             if key not in known:
-                known[key] = dict(_values(self.library, self.text or b"", *at, self.target))
-                if self._memory:
-                    remember(self._memory, known)
+                known[key] = dict(self._values(*at))
+                self.fresh = True
             self.solved[at] = Settings(MachineFile((SectionParams(name, None, known[key]),)))
         return self.solved[at]
+
+    def _values(self, name: str, instance: int, occurrence: int) -> Mapping[str, ParamValue]:
+        """The parameters of a section that QEMU's record of it tells. A record that cannot be read
+        tells nothing; what then lacks is named.
+        """
+        from vmsc.params.solver import device_key, solve
+
+        try:
+            device = read_device(self.text or b"", name, instance, occurrence)
+        except VmdescError:
+            return {}
+        key = None if device is None else device_key(self._devices, device, self.target)
+        if device is None or key is None:
+            return {}
+        return solve(self.library.schema, key, device).values
+
+    @cached_property
+    def _devices(self) -> Mapping[str, Sequence[ir.Description]]:
+        from vmsc.params.solver import devices_by_name
+
+        return devices_by_name(self.library.schema)
+
+    def keep(self) -> None:
+        """Keep what was solved, for the next time that this stream is read."""
+        if self.fresh and self._memory:
+            remember(self._memory, self._remembered)
+        self.fresh = False
 
     @cached_property
     def _memory(self) -> str:
@@ -132,26 +163,6 @@ class StreamParameters:
         known = None if self.text is None else recorded(self.text)
         same = None if known is None else known.sizes.get((name, instance))
         return same[occurrence % len(same)] if same else None
-
-
-def _values(
-    library: Library, text: bytes, name: str, instance: int, occurrence: int, target: str
-) -> Mapping[str, ParamValue]:
-    """The parameters of a section that QEMU's record of it tells. A record that cannot be read
-    tells nothing; what then lacks is named.
-    """
-    from vmsc.params.solver import device_key, devices_by_name, solve
-
-    try:
-        device = read_device(text, name, instance, occurrence)
-    except VmdescError:
-        return {}
-    if device is None:
-        return {}
-    key = device_key(devices_by_name(library.schema), device, target)
-    if key is None:
-        return {}
-    return solve(library.schema, key, device).values
 
 
 def open_parameters(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 __all__ = ["meant", "target_of"]
@@ -34,8 +35,9 @@ class Described(Protocol):
 _D = TypeVar("_D", bound=Described)
 
 
+@lru_cache(maxsize=16)
 def target_of(machine: str) -> str:
-    """The target that has this machine type; empty where that is not known."""
+    """The target that has this machine type; empty where that is not known. Each section asks."""
     found = (
         target
         for target, names in _MACHINES.items()
