@@ -49,7 +49,8 @@ Seconds = dict[str, float]  # by stage
 
 def least(task: Callable[[], object]) -> float:
     """The least seconds of a few runs, each long enough to be measured."""
-    count, found = 1, []
+    count = 1
+    found: list[float] = []
     gc.collect()
     gc.disable()
     try:
@@ -174,11 +175,12 @@ def shape_row(name: str) -> bool:
         if isinstance(found, str):
             print(f"{name:32} {found}: MISSED", flush=True)
             return False
-        times = ratios(*found)
+        small, large = found
+        times = ratios(small, large)
         if good := all(ratio <= GATE for ratio in times.values()):
             break
     cells = [
-        f"{found[0][s] * 1e3:9.2f} {found[1][s] * 1e3:9.2f} {times[s]:6.1f}"
+        f"{small[s] * 1e3:9.2f} {large[s] * 1e3:9.2f} {times[s]:6.1f}"
         if s in times else " " * 26 for s in STAGES
     ]  # fmt: skip
     print(f"{name:32}" + "".join(cells) + ("   good" if good else "   MISSED"), flush=True)
