@@ -42,13 +42,14 @@ def _packages(paths: Iterable[str]) -> set[str]:
 
 
 def generate(context: BackendInput) -> Iterable[Artifact]:
-    customs, facts = _customs(context), facts_of(context.program)
+    customs, facts = _customs(context), facts_of(context.program, context.modules)
     paths = []
     for module in context.modules:
-        path = module.name.replace(".", "/") + ".py"
+        path = facts.modules[module.name].replace(".", "/") + ".py"
         paths.append(path)
         view = module_view(facts, module, customs)
-        yield Artifact(path, render(_TEMPLATES, "module.py.jinja", view=view))
+        text = render(_TEMPLATES, "module.py.jinja", view=view)
+        yield Artifact(path, text, module=module.name)
     for folder in sorted(_packages(paths)):
         path = f"{folder}/__init__.py" if folder else "__init__.py"
         yield Artifact(path, '"""Codecs made by vmsc."""\n')

@@ -47,10 +47,13 @@ class ImporterError(VmscError):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file to be written; `path` is relative, with /, and stays within the output folder."""
+    """A file to be written; `path` is relative, with /, and stays within the output folder.
+    `module`: the schema's module that it is made of, if it is of one.
+    """
 
     path: str
     text: str
+    module: str = ""
 
 
 @dataclass(frozen=True)
