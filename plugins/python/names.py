@@ -169,7 +169,8 @@ def module_paths(modules: Iterable[str]) -> dict[str, str]:
     folders = {_python_path(n).rpartition(".")[0] for n in names}
     folders |= {folder[: end.start()] for folder in folders for end in re.finditer(r"\.", folder)}
     taken, found = set(folders), dict[str, str]()
-    for name in sorted(names, key=lambda n: (_python_path(n) != n, n)):
+    # Those that keep their names come first: another's new name is not one of theirs.
+    for name in sorted(names, key=lambda n: (_python_path(n) != n or n in folders, n)):
         path = _python_path(name)
         while path in taken:
             path += "_"
