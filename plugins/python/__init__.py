@@ -42,14 +42,13 @@ def _packages(paths: Iterable[str]) -> set[str]:
 
 
 def generate(context: BackendInput) -> Iterable[Artifact]:
-    customs, facts = _customs(context), facts_of(context.program, context.modules)
+    customs, facts = _customs(context), facts_of(context.program)
     paths = []
     for module in context.modules:
-        path = facts.modules[module.name].replace(".", "/") + ".py"
+        path = module.name.replace(".", "/") + ".py"
         paths.append(path)
         view = module_view(facts, module, customs)
-        text = render(_TEMPLATES, "module.py.jinja", view=view)
-        yield Artifact(path, text, module=module.name)
+        yield Artifact(path, render(_TEMPLATES, "module.py.jinja", view=view))
     for folder in sorted(_packages(paths)):
         path = f"{folder}/__init__.py" if folder else "__init__.py"
         yield Artifact(path, '"""Codecs made by vmsc."""\n')

@@ -1,7 +1,8 @@
-"""Python text: indented lines and literals. Knows nothing of the plan."""
+"""Python text: indented lines, literals, and names. Knows nothing of the plan."""
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,9 +10,20 @@ from dataclasses import dataclass, field
 
 from vmsc import plain_text
 
-__all__ = ["Code", "comment", "docstring", "struct_code", "wrapped"]
+__all__ = [
+    "Code", "attribute", "comment", "docstring", "keyword_name", "param_name", "snake",
+    "sticky_name", "struct_code", "wrapped",
+]  # fmt: skip
 
 _INDENT = "    "
+
+# Words that the public functions use themselves.
+_TAKEN_KEYWORDS = frozenset({
+    "buf", "pos", "final", "version", "value", "end", "sub", "start", "out", "fault",
+})  # fmt: skip
+
+# What annotations and msgspec need unshadowed in a class body.
+_TAKEN_FIELDS = frozenset({"int", "bytes", "list", "tuple", "float", "None", "Struct"})
 
 _CODES = {(1, False): "B", (2, False): "H", (4, False): "I", (8, False): "Q",
           (1, True): "b", (2, True): "h", (4, True): "i", (8, True): "q"}  # fmt: skip
@@ -20,6 +32,38 @@ _CODES = {(1, False): "B", (2, False): "H", (4, False): "I", (8, False): "Q",
 def struct_code(name: str, size: int, signed: bool) -> str:
     """The struct module's letter for a number."""
     return "d" if name == "f64" else _CODES[size, signed]
+
+
+def attribute(name: str) -> str:
+    """The attribute of a field: the name itself, but for what Python would misread."""
+    if name.startswith("__"):
+        return f"{name}__"  # else it would be private to the class
+    taken = keyword.iskeyword(name) or name in _TAKEN_FIELDS
+    return f"{name}_" if taken or re.fullmatch(r"[USF](8|16|32|64)|Bool|Text|Timer", name) else name
+
+
+def keyword_name(name: str) -> str:
+    """The keyword argument of a parameter in the public functions."""
+    taken = keyword.iskeyword(name) or name in _TAKEN_KEYWORDS or name.startswith("_")
+    return f"{name}_" if taken else name
+
+
+def sticky_name(name: str) -> str:
+    """What a sticky field last was, within a function: the only element of a list, which all
+    functions that read or write a section share.
+    """
+    return f"{param_name(name)}[0]"
+
+
+def param_name(name: str) -> str:
+    """The local of a parameter within a function: like none of the function's own."""
+    return f"p_{name}"
+
+
+def snake(name: str) -> str:
+    """A function's part of the name of class `name`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return spaced.lower()
 
 
 def docstring(text: str) -> list[str]:

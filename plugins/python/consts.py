@@ -11,9 +11,8 @@ from typing import assert_never
 from vmsc import plan
 from vmsc.schema import ir
 
-from .code import struct_code
+from .code import attribute, struct_code
 from .linking import local
-from .names import attribute
 
 __all__ = ["Consts", "Leaf", "leaves", "num_bounds", "run_format"]
 

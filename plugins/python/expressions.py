@@ -21,7 +21,7 @@ from vmsc.schema.ir.expression_printer import (
     printed,
 )
 
-from .names import attribute, param_name
+from .code import attribute, param_name
 
 __all__ = ["Names", "condition", "expression"]
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from vmsc import plan
 from vmsc.plan.analysis import needed_by_scan
-from vmsc.runtime.codec import keyword
 
-from .code import Code, wrapped
+from .code import Code, keyword_name, param_name, snake, wrapped
 from .consts import Consts
 from .emit.framed_decode import FramedDecode
 from .emit.framed_encode import FramedEncode
@@ -25,7 +24,6 @@ from .emit.reader import all_names
 from .emit.writer import only_run, read_field, write_run
 from .expressions import Names
 from .linking import Linker, local
-from .names import param_name
 
 __all__ = ["codec_lines", "inner_functions", "public_functions"]
 
@@ -92,7 +90,7 @@ def inner_functions(one: plan.Plan, link: Linker, consts: Consts) -> Iterable[li
             continue
         code = Code()
         signature = _inner_signature(one, link, inner.first)
-        with code.block(f"def {inner.stem}_{link.spelled(one).stem}({signature}):"):
+        with code.block(f"def {inner.stem}_{snake(one.name)}({signature}):"):
             inner.body(code)
         yield code.lines
 
@@ -103,7 +101,6 @@ class _Params:
     check them; and how they are handed to the inner functions.
     """
 
-    stem: str
     heads: str
     again: str
     checks: list[str]
@@ -116,13 +113,12 @@ class _Params:
 
 def _public_params(one: plan.Plan, link: Linker) -> _Params:
     heads, again, checks, passed = "", "", list[str](), ""
-    spelled = link.spelled(one)
     if one.kind in ("device", "vmsd"):
         heads, again = f", version={one.version}", ", version=version"
         if link.takes_version(one.key):
             passed += ", version=version"
     for param in one.params:
-        name = spelled.keywords[param.name]
+        name = keyword_name(param.name)
         heads += f", {name}={param.default!r}"
         again += f", {name}={name}"
         value = f"[{name}]" if param.sticky else name
@@ -132,7 +128,7 @@ def _public_params(one: plan.Plan, link: Linker) -> _Params:
         elif param.kind != "bytes":
             bounds = f"{hex(param.low)}, {hex(param.high)}"
             checks.append(f"{name} = _w.param({param.name!r}, {name}, {bounds})")
-    return _Params(spelled.stem, heads, again, checks, passed)
+    return _Params(heads, again, checks, passed)
 
 
 def public_functions(one: plan.Plan, link: Linker, consts: Consts) -> Iterable[list[str]]:
@@ -164,7 +160,7 @@ def _version_check(one: plan.Plan, at: str) -> list[str]:
 
 
 def _qemu_decode_from(one: plan.Plan, link: Linker, params: _Params, get: _Inner) -> list[str]:
-    name, code = params.stem, Code()
+    name, code = snake(one.name), Code()
     with code.block(f"def decode_{name}_from(buf, pos=0, final=True{params.star}):"):
         code(f'"""({one.name}, end) of the value that begins at `pos`."""')
         code.extend([*_version_check(one, "pos"), *params.checks])
@@ -206,7 +202,7 @@ def _call_inner(
 
 
 def _decode_whole(one: plan.Plan, params: _Params, tail: str) -> list[str]:
-    name, code = params.stem, Code()
+    name, code = snake(one.name), Code()
     with code.block(f"def decode_{name}{tail}(buf{params.star}):"):
         code(f'"""The {one.name} that is all of `buf`."""')
         with code.block("if type(buf) is not bytes:"):
@@ -219,7 +215,7 @@ def _decode_whole(one: plan.Plan, params: _Params, tail: str) -> list[str]:
 
 
 def _qemu_scan(one: plan.Plan, link: Linker, params: _Params, skip: _Inner) -> list[str]:
-    name, code = params.stem, Code()
+    name, code = snake(one.name), Code()
     notes = "notes" if link.is_resumable(one.key) else ""
     head = f"{notes and ', notes=None'}{params.star}"
     with code.block(f"def scan_{name}(buf, pos=0, final=True{head}):"):
@@ -236,7 +232,7 @@ def _qemu_scan(one: plan.Plan, link: Linker, params: _Params, skip: _Inner) -> l
 
 def _framed_decode_from(one: plan.Plan, params: _Params) -> list[str]:
     """Decode a framed value: its head says where it ends."""
-    name, code = params.stem, Code()
+    name, code = snake(one.name), Code()
     kind, what = ("LIST", "loop") if one.kind == "loop" else ("STRUCT", "description")
     start = "pos" if one.kind == "loop" else "start"  # a loop reads its own head
     with code.block(f"def decode_{name}_framed_from(buf, pos=0, final=True{params.star}):"):
@@ -253,7 +249,7 @@ def _framed_decode_from(one: plan.Plan, params: _Params) -> list[str]:
 
 
 def _framed_scan(one: plan.Plan, params: _Params) -> list[str]:
-    name, code = params.stem, Code()
+    name, code = snake(one.name), Code()
     with code.block(f"def scan_{name}_framed(buf, pos=0, final=True{params.star}):"):
         code(f'"""The end of the {one.name} that begins at `pos`; builds nothing."""')
         code(f"return _w.item(buf, pos, _w.{'LIST' if one.kind == 'loop' else 'STRUCT'})[1]")
@@ -269,7 +265,7 @@ def _unfit(code: Code, one: plan.Plan) -> None:
 
 
 def _encode(one: plan.Plan, link: Linker, consts: Consts, params: _Params) -> list[str]:
-    name, code, run = params.stem, Code(), only_run(one)
+    name, code, run = snake(one.name), Code(), only_run(one)
     with code.block(f"def encode_{name}(value{params.star}):"):
         code(f'"""The bytes of a {one.name}."""')
         code.extend([*_version_check(one, "None"), *params.checks])
@@ -287,7 +283,7 @@ def _encode(one: plan.Plan, link: Linker, consts: Consts, params: _Params) -> li
 
 
 def _framed_encode(one: plan.Plan, params: _Params) -> list[str]:
-    name, code = params.stem, Code()
+    name, code = snake(one.name), Code()
     with code.block(f"def encode_{name}_framed(value{params.star}):"):
         code(f'"""The bytes of a {one.name}."""')
         code.extend([*_version_check(one, "None"), *params.checks])
@@ -300,7 +296,7 @@ def _framed_encode(one: plan.Plan, params: _Params) -> list[str]:
 
 
 def _measure(one: plan.Plan, params: _Params) -> list[str]:
-    name, code = params.stem, Code()
+    name, code = snake(one.name), Code()
     with code.block(f"def measure_{name}(value{params.star}):"):
         code(f'"""How many bytes encode_{name} makes of it."""')
         code.extend([*_version_check(one, "None"), *params.checks])
@@ -311,7 +307,7 @@ def _measure(one: plan.Plan, params: _Params) -> list[str]:
 
 
 def _framed_measure(one: plan.Plan, params: _Params) -> list[str]:
-    name, code = params.stem, Code()
+    name, code = snake(one.name), Code()
     with code.block(f"def measure_{name}_framed(value{params.star}):"):
         code(f'"""How many bytes encode_{name}_framed makes of it."""')
         code(f"return len(encode_{name}_framed(value{params.again}))")
@@ -321,14 +317,17 @@ def _framed_measure(one: plan.Plan, params: _Params) -> list[str]:
 # --- the entry of CODECS --------------------------------------------------------------------------
 
 
+def _called(one: plan.Plan) -> dict[str, str]:
+    """The parameters whose keyword is another word than their name."""
+    names = {p.name: keyword_name(p.name) for p in one.params}
+    return {name: word for name, word in names.items() if name != word}
+
+
 def codec_lines(one: plan.Plan, link: Linker) -> list[str]:
     """The description's entry of CODECS."""
-    spelled = link.spelled(one)
-    name = spelled.stem
-    words = {keyword(p): word for p, word in spelled.keywords.items()}
-    renamed = {name: word for name, word in words.items() if name != word}
+    name = snake(one.name)
     lines = [f"{one.name!r}: Codec("]
-    lines.append(f"    {one.wire!r}, {one.kind!r}, {one.version}, {one.minimum}, {spelled.name},")
+    lines.append(f"    {one.wire!r}, {one.kind!r}, {one.version}, {one.minimum}, {one.name},")
     lines.append(f"    {one.size_class!r}, bytes.fromhex({one.digest.hex()!r}),")
     lines.append("    (")
     for p in one.params:
@@ -339,7 +338,7 @@ def codec_lines(one: plan.Plan, link: Linker) -> list[str]:
     for tail in ("", "_framed"):
         functions = [f"encode_{name}{tail}", f"decode_{name}{tail}", f"decode_{name}{tail}_from",
                      f"measure_{name}{tail}", f"scan_{name}{tail}"]  # fmt: skip
-        if renamed:
+        if renamed := _called(one):
             functions = [f"_w.renamed({function}, {renamed!r})" for function in functions]
         lines += ["    " + line for line in wrapped(functions, "Profile(", "),", 1)]
     return [*lines, *(["    notes=True,"] if link.is_resumable(one.key) else []), "),"]

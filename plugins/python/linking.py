@@ -4,15 +4,14 @@ they are spelled here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from vmsc import plan
 from vmsc.plan.analysis import peeked_within, resumable, takes_version
-from vmsc.schema import ir
 
+from .code import param_name
 from .expressions import Names, expression
-from .names import Spelled, module_paths, param_name, spelled
 
 __all__ = ["Facts", "Linker", "arguments", "facts_of", "local"]
 
@@ -25,19 +24,12 @@ class Facts:
     resumable: frozenset[str]
     peeked: frozenset[str]
     takes_version: frozenset[str]
-    spelled: Mapping[str, Spelled]
-    modules: Mapping[str, str]
 
 
-def facts_of(program: plan.Program, modules: Iterable[ir.Module]) -> Facts:
+def facts_of(program: plan.Program) -> Facts:
     """Found once for all modules of a program."""
     versions = frozenset(key for key, one in program.plans.items() if takes_version(one))
-    plans: dict[str, list[plan.Plan]] = {module.name: [] for module in modules}
-    for one in program.plans.values():
-        plans.setdefault(one.module, []).append(one)
-    names = {key: one for own in plans.values() for key, one in spelled(own).items()}
-    paths, resumed, peeked = module_paths(plans), resumable(program), peeked_within(program)
-    return Facts(program.plans, resumed, peeked, versions, names, paths)
+    return Facts(program.plans, resumable(program), peeked_within(program), versions)
 
 
 @dataclass(frozen=True)
@@ -56,9 +48,6 @@ class Linker:
 
     def plan_of(self, key: str) -> plan.Plan:
         return self.facts.plans[key]
-
-    def spelled(self, one: plan.Plan) -> Spelled:
-        return self.facts.spelled[one.key]
 
     def takes_version(self, key: str) -> bool:
         return key in self.facts.takes_version

@@ -4,20 +4,20 @@ made here; `functions` has the functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from vmsc import plan
-from vmsc.hooks import PythonName
+from vmsc.hooks import BackendError, PythonName
 from vmsc.plan.analysis import after_break, customs, versioned
 from vmsc.schema import ir
 
-from .code import comment, docstring
+from .code import attribute, comment, docstring, keyword_name, snake
 from .consts import Consts
 from .functions import codec_lines, inner_functions, public_functions
 from .linking import Facts, Linker
-from .names import attribute, is_private, public_names
 
 __all__ = ["ClassView", "ModuleView", "module_view"]
 
@@ -27,6 +27,11 @@ _ANNOTATIONS = {
 }  # fmt: skip
 
 _CHAIN = 32  # types of a choice that are written as a chain of `|`
+
+# What a generated module calls other things by.
+_TAKEN_ALIAS = re.compile(
+    r"_(w|c|struct|starmap|field|unpackable|Shape|Union|\w*Error|Truncated|[SF][0-9]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,8 @@ class ModuleView:
 class _Module:
     """Gathers what one module needs while its code is written."""
 
-    facts: Facts
+    plans: Mapping[str, plan.Plan]
     module: ir.Module
-    classes: Set[str]
     customs: Mapping[str, Mapping[str, PythonName]]
     imports: dict[str, str] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)
@@ -68,8 +72,8 @@ class _Module:
     def alias(self, module: str) -> str:
         """The name by which another generated module is known here."""
         name = "_" + module.replace(".", "_")
-        here = self.facts.modules[self.module.name].split(".")[:-1]
-        parent, _, last = self.facts.modules[module].rpartition(".")
+        here = self.module.name.split(".")[:-1]
+        parent, _, last = module.rpartition(".")
         there = parent.split(".") if parent else []
         shared = 0
         while shared < min(len(here), len(there)) and here[shared] == there[shared]:
@@ -80,16 +84,17 @@ class _Module:
 
     def imported(self, name: str, source: str) -> str:
         """`source as name`; another name where that one stands for something else."""
-        while is_private(name) or name in self.classes or self.imports.get(name, source) != source:
+        while _TAKEN_ALIAS.fullmatch(name) or self.imports.get(name, source) != source:
             name += "_"
         self.imports[name] = source
         return name
 
     def name(self, stem: str, key: str) -> str:
-        spelled = self.facts.spelled[key]
-        own = f"{stem}_{spelled.stem}" if stem else spelled.name
-        module = self.facts.plans[key].module
-        return own if module == self.module.name else f"{self.alias(module)}.{own}"
+        called = self.plans[key]
+        own = f"{stem}_{snake(called.name)}" if stem else called.name
+        if called.module == self.module.name:
+            return own
+        return f"{self.alias(called.module)}.{own}"
 
     def custom(self, function: str, name: str) -> str:
         """A plugin's function (or type); all but types are called through vmsc.runtime.custom."""
@@ -126,7 +131,7 @@ class _Module:
             case plan.Window(node=inner):
                 return self.annotation(inner)
             case plan.Call(key=key):
-                used = self.facts.plans[key]
+                used = self.plans[key]
                 name = self.name("", key)
                 return f"list[{name}]" if used.kind == "loop" else name
             case plan.Custom(name=name):
@@ -167,7 +172,7 @@ def _class_view(one: plan.Plan, module: _Module) -> ClassView:
             fields.append(f"{name}: {kind}" + (" = None" if trailing else ""))
     if versioned(one):
         fields.append(f'version_: int = _field(default={one.version}, name="@version")')
-    return ClassView(module.name("", one.key), docstring(one.doc or _plain_doc(one)), fields)
+    return ClassView(one.name, docstring(one.doc or _plain_doc(one)), fields)
 
 
 def _plain_doc(one: plan.Plan) -> str:
@@ -182,15 +187,46 @@ def _plain_doc(one: plan.Plan) -> str:
             return f"{one.name}."
 
 
+def _check_clashes(plans: list[plan.Plan]) -> None:
+    seen: dict[str, plan.Plan] = {}
+    for one in plans:
+        other = seen.setdefault(snake(one.name), one)
+        if other is not one:
+            message = f"'{other.name}' and '{one.name}' both make functions ..._{snake(one.name)}"
+            raise BackendError(message, one.span)
+        attributes: dict[str, str] = {}
+        for member in one.members:
+            first = attributes.setdefault(attribute(member.name), member.name)
+            if first != member.name:
+                message = f"'{first}' and '{member.name}' are both called {attribute(member.name)}"
+                raise BackendError(message, member.span)
+        _check_keywords(one)
+
+
+def _check_keywords(one: plan.Plan) -> None:
+    seen: dict[str, str] = {}
+    for param in one.params:
+        word = keyword_name(param.name)
+        first = seen.setdefault(word, param.name)
+        if first != param.name:
+            message = f"'{first}' and '{param.name}' are both called {word}"
+            raise BackendError(message, param.span)
+        if param.name in ("version", "final", "notes"):
+            message = f"a parameter called '{param.name}': every codec has one of its own"
+            raise BackendError(message, param.span)
+
+
 def module_view(
     facts: Facts,
     module: ir.Module,
     customs_: Mapping[str, Mapping[str, PythonName]],
 ) -> ModuleView:
-    """All that the template needs for one generated module."""
+    """All that the template needs for one generated module. Raises BackendError for names that
+    clash.
+    """
     plans = [facts.plans[key] for key in module.descriptions]
-    called = {facts.spelled[one.key].name for one in plans}
-    mine = _Module(facts, module, called, customs_)
+    _check_clashes(plans)
+    mine = _Module(facts.plans, module, customs_)
     link, consts = Linker(facts, mine.name, mine.custom), Consts()
     classes = [_class_view(one, mine) for one in plans]
     functions: list[list[str]] = []
@@ -203,7 +239,10 @@ def module_view(
             continue
         functions += public_functions(one, link, consts)
         codecs += codec_lines(one, link)
-        public += public_names(link.spelled(one).stem)
+        name = snake(one.name)
+        public += [f"{verb}_{name}{tail}{end}" for tail in ("", "_framed") for verb, end in
+                   (("encode", ""), ("decode", ""), ("decode", "_from"), ("measure", ""),
+                    ("scan", ""))]  # fmt: skip
     text = "\n".join(line for lines in functions for line in lines)
     return ModuleView(
         title=f"{module.name.replace('.', '/')}.vmsd",

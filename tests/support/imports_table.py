@@ -57,8 +57,7 @@ TABLE: Mapping[str, tuple[str, ...]] = {
         "schema.ir", "stream", "runtime", "runtime.framed", "files", "plain_text",
     ),
     "plugins.python": (
-        "hooks", "plan", "schema.ir", "runtime.codec", "runtime.peeks", "runtime.wire",
-        "plain_text",
+        "hooks", "plan", "schema.ir", "runtime.peeks", "runtime.wire", "plain_text",
     ),
     "plugins.docs": ("hooks", "plan", "schema.ir"),
     "plugins.qemu": ("hooks", "params", "stream", "runtime.errors", "json_input"),

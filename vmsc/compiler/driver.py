@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vmsc import plan
 from vmsc.compiler.artifacts import check_paths
-from vmsc.compiler.memory_import import import_sources, python_name
+from vmsc.compiler.memory_import import import_sources
 from vmsc.hooks.host import Host
 from vmsc.hooks.records import Artifact, Backend, BackendError, BackendInput
 from vmsc.plan.lower import lower
@@ -105,9 +105,6 @@ def generate(
 
 
 def load_modules(artifacts: Sequence[Artifact], package: str) -> dict[str, types.ModuleType]:
-    """Import generated Python without files, as modules of `package`; by the names of the schema's
-    modules.
-    """
+    """Import generated Python without files, as modules of `package`; by dotted name."""
     sources = {a.path: a.text for a in artifacts if a.path.endswith(".py")}
-    made = import_sources(sources, package)
-    return {a.module: made[python_name(a.path)] for a in artifacts if a.module}
+    return import_sources(sources, package)

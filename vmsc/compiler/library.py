@@ -20,7 +20,7 @@ from vmsc import VmscError
 from vmsc.compiler.cache import Index, KeptCodecs, Place, TornError, keep_codecs, kept_codecs
 from vmsc.compiler.cache_folder import CacheError
 from vmsc.compiler.input_digest import input_digest
-from vmsc.compiler.memory_import import Texts, install, python_name
+from vmsc.compiler.memory_import import Texts, install
 from vmsc.runtime.codec import Codec
 from vmsc.runtime.errors import DecodeError
 from vmsc.schema.shipped import shipped_schemas
@@ -185,13 +185,12 @@ def _compile(paths: Sequence[Path], plugins: Sequence[str]) -> _Made:
         raise LibraryError(as_text(report))
     assert compiled is not None
     index = Index({}, {})
-    modules = {a.module: python_name(a.path) for a in artifacts}
     for one in compiled.program.plans.values():
         if one.module not in compiled.asked:
             continue
         place = Place(
-            modules[one.module], one.name, one.size_class, one.target, one.minimum, one.version
-        )
+            one.module, one.name, one.size_class, one.target, one.minimum, one.version
+        )  # fmt: skip
         if one.kind == "device":
             index.devices.setdefault(one.wire, []).append(place)
         elif one.kind == "vmsd":

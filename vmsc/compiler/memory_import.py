@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:  # importlib.abc imports shutil and tempfile, and nothing asks for its classes
     Loader = object
 
-__all__ = ["Sources", "Texts", "import_sources", "install", "python_name"]
+__all__ = ["Sources", "Texts", "import_sources", "install"]
 
 
 class Sources(Protocol):
@@ -45,11 +45,6 @@ class Texts:
         return self.texts[path]
 
 
-def python_name(path: str) -> str:
-    """The dotted name of the module at a path."""
-    return path.removesuffix(".py").replace("/", ".")
-
-
 def install(package: str, sources: Sources) -> None:
     """Let `package` be imported from these sources, module by module. Done again, it changes
     nothing: modules of one package come from one place.
@@ -65,7 +60,7 @@ def import_sources(sources: Mapping[str, str], package: str) -> dict[str, types.
     finder = _Finder(Texts(sources, f"<{package}>"), package)
     sys.meta_path.insert(0, finder)
     try:
-        names = map(python_name, sources)
+        names = (path.removesuffix(".py").replace("/", ".") for path in sources)
         wanted = [name for name in names if name.rpartition(".")[2] != "__init__"]
         return {name: importlib.import_module(f"{package}.{name}") for name in wanted}
     finally:

@@ -47,13 +47,10 @@ class ImporterError(VmscError):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file to be written; `path` is relative, with /, and stays within the output folder.
-    `module`: the schema's module that it is made of, if it is of one.
-    """
+    """A file to be written; `path` is relative, with /, and stays within the output folder."""
 
     path: str
     text: str
-    module: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from vmsc.inspect.entry import Entry, Occurrences, ParameterSource, located
 from vmsc.inspect.values import stickies
 from vmsc.params.by_length import open_params, tried
 from vmsc.params.device_path import Earlier, placed
-from vmsc.runtime.codec import Buffer, Codec, Param, keywords
+from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import DecodeError, ParamError, Truncated
 from vmsc.runtime.framed.context import Started
 from vmsc.runtime.notes import Notes
@@ -138,15 +138,13 @@ class SectionBinder:
             self._try(codec, header, buf, pos, params)
         notes = Notes(pos, header.notes)
         try:
-            return _scanned(
-                codec, buf, pos, notes, version=header.version, final=final, **keywords(params)
-            )
+            return _scanned(codec, buf, pos, notes, version=header.version, final=final, **params)
         except ParamError as fault:
             numbers = (header.kind, header.id, header.name, header.instance, header.version)
             raise located(fault, Section(0, *numbers, 0, 0, False)) from None
         except DecodeError as fault:
             if final:  # a scan passes over fields without knowing their names
-                codec.qemu.decode_from(buf, pos, version=header.version, **keywords(params))
+                codec.qemu.decode_from(buf, pos, version=header.version, **params)
             elif isinstance(fault, Truncated) and notes.fresh:
                 raise Paused(
                     fault.need, offset=fault.offset, path=fault.path, notes=notes.fresh
@@ -173,9 +171,7 @@ class SectionBinder:
             return
 
         def scan(values: Mapping[str, Any]) -> int:
-            return codec.qemu.scan(
-                buf, pos, version=header.version, **keywords({**params, **values})
-            )
+            return codec.qemu.scan(buf, pos, version=header.version, **params, **values)
 
         params.update(tried(open_params(codec.params, params), scan, pos + size))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vmsc.inspect.values import SectionValue
-from vmsc.runtime.codec import Buffer, Codec, Param, keywords
+from vmsc.runtime.codec import Buffer, Codec, Param
 from vmsc.runtime.errors import CodecError, DecodeError, ParamError, Truncated
 from vmsc.runtime.wire import ITEM_HEAD
 from vmsc.stream.events import Event, Pages, Section, footer
@@ -111,7 +111,7 @@ class Entry:
             raise located(fault, self.event, head) from None
 
     def _decoded(self, codec: Codec, section: Section | Pages) -> SectionValue:
-        params = {"version": section.version, **keywords(self.params)}
+        params = {"version": section.version, **self.params}
         if self.framed:
             return codec.framed.decode(self.data, **params)
         try:
@@ -144,6 +144,4 @@ def payload(entry: Entry) -> Buffer:
     if not entry.framed:
         return entry.data
     assert entry.codec is not None and isinstance(entry.event, Section)
-    return entry.codec.qemu.encode(
-        entry.value(), version=entry.event.version, **keywords(entry.params)
-    )
+    return entry.codec.qemu.encode(entry.value(), version=entry.event.version, **entry.params)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from vmsc.inspect.entry import Entry, payload
-from vmsc.runtime.codec import Buffer, keywords
+from vmsc.runtime.codec import Buffer
 from vmsc.runtime.errors import EncodeError
 from vmsc.runtime.framed.checkpoint import CheckpointWriter
 from vmsc.runtime.framed.context import Context, Setting
@@ -38,7 +38,7 @@ def _frame(entry: Entry) -> Frame:
     match event:
         case Section() if entry.codec is not None:
             profile = entry.codec.framed
-            item = profile.encode(entry.value(), version=event.version, **keywords(entry.params))
+            item = profile.encode(entry.value(), version=event.version, **entry.params)
             return frame_of(event, memoryview(item)[ITEM_HEAD:], entry.codec.digest)
         case Section():
             return frame_of(event, entry.data)

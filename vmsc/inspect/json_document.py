@@ -40,7 +40,7 @@ from vmsc.inspect.json_parts import (
 from vmsc.inspect.json_values import from_json, to_json
 from vmsc.inspect.values import last_sticky
 from vmsc.json_input import JsonError
-from vmsc.runtime.codec import Buffer, Codec, keywords
+from vmsc.runtime.codec import Buffer, Codec
 from vmsc.runtime.errors import CodecError, EncodeError
 from vmsc.stream.events import (
     RAM,
@@ -240,7 +240,7 @@ class _Back:
         }
         params |= given
         params |= self.sticky.get((event.id, event.name), {})
-        data = codec.qemu.encode(value, version=event.version, **keywords(params))
+        data = codec.qemu.encode(value, version=event.version, **params)
         for param in codec.params:
             if param.sticky and (last := last_sticky(value, param.name)) is not None:
                 self.sticky.setdefault((event.id, event.name), {})[param.name] = last

@@ -4,28 +4,16 @@ knowing the module.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from vmsc.runtime.kinds import DescriptionKind, ParamKind, SizeClass
 
-__all__ = ["Buffer", "Codec", "Param", "Profile", "keyword", "keywords"]
+__all__ = ["Buffer", "Codec", "Param", "Profile"]
 
 Buffer = bytes | bytearray | memoryview
-
-
-def keyword(param: str) -> str:
-    """The keyword argument of a parameter in a codec's functions: its name, and a `_` after it if
-    that is a keyword of all codecs'.
-    """
-    return f"{param}_" if param.rstrip("_") in ("final", "notes", "version") else param
-
-
-def keywords(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters by name as a codec's functions take them."""
-    return {keyword(name): value for name, value in params.items()}
 
 
 class Param(msgspec.Struct, frozen=True):
@@ -50,8 +38,7 @@ class Param(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """One wire form's functions. All take the parameters (and `version`) as keyword arguments; see
-    `keywords`.
+    """One wire form's functions. All take the parameters (and `version`) as keyword arguments.
 
     encode(value) -> bytes; decode(buf) -> value, all of buf; decode_from(buf, pos, final=True)
     -> (value, end); measure(value) -> length; scan(buf, pos, final=True) -> end, building no

@@ -12,8 +12,8 @@ from typing import assert_never
 from vmsc import plan
 from vmsc.runtime.wire import BYTES, FIXED
 
+from ..code import attribute
 from ..linking import arguments, local
-from ..names import attribute
 from .choice import choose
 from .function import START, Function, Tail, made
 from .nodes import U64, many, refused_choice, words_count

@@ -10,8 +10,8 @@ from typing import assert_never
 from vmsc import plan
 from vmsc.runtime.wire import FIXED, NULL, SUBSECTION
 
+from ..code import attribute
 from ..linking import arguments
-from ..names import attribute
 from .choice import choose
 from .function import Function
 from .nodes import U64, words_count

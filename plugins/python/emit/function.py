@@ -8,11 +8,10 @@ from vmsc import plan
 from vmsc.plan.analysis import flat_run, has_followed_call, versioned
 from vmsc.schema import ir
 
-from ..code import Code, wrapped
+from ..code import Code, sticky_name, wrapped
 from ..consts import Consts, run_format
 from ..expressions import Names, condition, expression
 from ..linking import Linker, local
-from ..names import sticky_name
 
 __all__ = ["START", "WINDOW", "Function", "Tail", "begin", "made"]
 

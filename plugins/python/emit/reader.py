@@ -8,8 +8,8 @@ from vmsc import plan
 from vmsc.plan.analysis import reads, step_names
 from vmsc.schema import ir
 
+from ..code import param_name, sticky_name
 from ..linking import local
-from ..names import param_name, sticky_name
 from .function import Function, Tail
 
 __all__ = ["Reader", "all_names", "read_step"]

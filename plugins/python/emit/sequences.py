@@ -11,7 +11,7 @@ from typing import Protocol
 
 from vmsc import plan
 
-from ..names import attribute
+from ..code import attribute
 from .function import Function, Tail
 from .resume import resumed
 from .runs import one_number

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 
 from vmsc import plan
 
-from ..code import Code
+from ..code import Code, param_name
 from ..consts import Consts
-from ..names import param_name
 from .choice import CHAIN, by_halves
 from .function import Function
 

@@ -10,9 +10,8 @@ from typing import Protocol, assert_never
 from vmsc import plan
 from vmsc.plan.analysis import step_names, versioned
 
-from ..code import wrapped
+from ..code import attribute, sticky_name, wrapped
 from ..consts import Leaf, leaves, num_bounds
-from ..names import attribute, sticky_name
 from .function import Function
 from .subsections import subsection_arguments
 

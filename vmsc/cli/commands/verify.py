@@ -30,7 +30,6 @@ def _verify(entry: Entry) -> bool:
     description covers it.
     """
     from vmsc.inspect.entry import located
-    from vmsc.runtime.codec import keywords
     from vmsc.runtime.errors import DecodeError
     from vmsc.stream.events import Pages, Section
 
@@ -39,7 +38,7 @@ def _verify(entry: Entry) -> bool:
     if codec is None:
         return False
     profile = codec.framed if entry.framed else codec.qemu
-    again = profile.encode(entry.value(), version=event.version, **keywords(entry.params))
+    again = profile.encode(entry.value(), version=event.version, **entry.params)
     if again != entry.data:
         differing = zip(again, bytes(entry.data), strict=False)
         at = next((i for i, (a, b) in enumerate(differing) if a != b), 0)

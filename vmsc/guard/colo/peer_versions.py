@@ -19,7 +19,7 @@ from vmsc.guard.colo.first_migration import Baseline
 from vmsc.guard.colo.refusal import Refusal
 from vmsc.inspect.entry import Entry
 from vmsc.json_input import JsonError
-from vmsc.runtime.codec import Buffer, keywords
+from vmsc.runtime.codec import Buffer
 from vmsc.runtime.wire import ITEM, LIST, STRUCT, SUBSECTION
 from vmsc.stream.events import Section
 from vmsc.stream.section_names import names_of
@@ -78,7 +78,7 @@ class Expected:
     def _subsections(self, entry: Entry, event: Section, known: Sequence[_Device]) -> None:
         assert entry.codec is not None
         encode = entry.codec.framed.encode
-        item = encode(entry.value(), version=event.version, **keywords(entry.params))
+        item = encode(entry.value(), version=event.version, **entry.params)
         for name, version in subsections_in(item):
             loaded = list(dict.fromkeys(v for d in known for v in d.subsections.get(name, ())))
             told = any(name.startswith(tuple(device.names)) for device in known)
