@@ -215,9 +215,11 @@ def place(buf: Buffer, pos: int, size: int) -> int:
 
 
 def numbers(buf: Buffer, pos: int, count: int, code: str, size: int) -> tuple[list[int], int]:
-    """`count` numbers of struct code `code` (with its byte order) and `size` bytes."""
+    """`count` numbers of struct code `code` (with its byte order) and `size` bytes. A `bool`
+    parameter may be the count, and be given as True: it is written as a number.
+    """
     end = place(buf, pos, count * size)
-    return list(struct.unpack_from(f"{code[0]}{count}{code[1]}", buf, pos)), end
+    return list(struct.unpack_from(f"{code[0]}{count:d}{code[1]}", buf, pos)), end
 
 
 def text(buf: Buffer, pos: int, prefix: int, limit: int) -> tuple[bytes, int]:
